@@ -1,0 +1,190 @@
+// Tensors, their element types and shapes. Thread safety: values; a buffer shared by several tensors is not locked.
+#ifndef ATTUNE_TENSOR_H_
+#define ATTUNE_TENSOR_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace attune {
+
+/// Element types, numbered as onnx.TensorProto.DataType numbers them.
+enum class DataType : uint8_t {
+  kUndefined = 0,
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kUint16 = 4,
+  kInt16 = 5,
+  kInt32 = 6,
+  kInt64 = 7,
+  kString = 8,
+  kBool = 9,
+  kFloat16 = 10,
+  kDouble = 11,
+  kUint32 = 12,
+  kUint64 = 13,
+  kComplex64 = 14,
+  kComplex128 = 15,
+  kBfloat16 = 16,
+  kFloat8E4M3FN = 17,
+  kFloat8E4M3FNUZ = 18,
+  kFloat8E5M2 = 19,
+  kFloat8E5M2FNUZ = 20,
+  kUint4 = 21,
+  kInt4 = 22,
+};
+
+/// Bytes of one element in memory; 0 for kUndefined and for types that pack several elements into a byte.
+size_t element_size(DataType type);
+
+/// ONNX's name of an element type, such as "float", "int64" or "bool".
+std::string_view data_type_name(DataType type);
+
+/// "tensor(float)" and so on, as onnxruntime's NodeArg.type gives it.
+std::string tensor_type_name(DataType type);
+
+/// The dimensions of a tensor, outermost first. A value without allocation: at most kMaxRank dimensions.
+/// Within the engine, before shapes are concrete, a negative number stands for an unknown dimension (graph/symbols.h).
+class Shape {
+ public:
+  static constexpr int kMaxRank = 16;
+
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> dims);
+  /// Throws Error(kNotImplemented) when there are more than kMaxRank dimensions.
+  explicit Shape(std::span<const int64_t> dims);
+  /// `rank` dimensions of `value` each.
+  static Shape filled(int rank, int64_t value);
+
+  int rank() const { return rank_; }
+  int64_t operator[](int axis) const { return dims_[static_cast<size_t>(axis)]; }
+  int64_t& operator[](int axis) { return dims_[static_cast<size_t>(axis)]; }
+  std::span<const int64_t> dims() const { return {dims_.data(), static_cast<size_t>(rank_)}; }
+  const int64_t* begin() const { return dims_.data(); }
+  const int64_t* end() const { return dims_.data() + rank_; }
+
+  void push_back(int64_t dim);
+  void insert(int axis, int64_t dim);
+  void erase(int axis);
+
+  /// All dimensions are known.
+  bool is_concrete() const;
+
+  /// The number of elements: 1 for a scalar. Throws Error(kInvalidArgument) when it exceeds 2^62 or a dimension is
+  /// negative.
+  int64_t elements() const;
+
+  /// The product of dimensions [from, to); no overflow check, for shapes whose elements() was checked.
+  int64_t product(int from, int to) const;
+
+  /// "{2,3,4}", as onnxruntime prints shapes.
+  std::string to_string() const;
+
+  friend bool operator==(const Shape& a, const Shape& b);
+
+ private:
+  std::array<int64_t, kMaxRank> dims_;
+  int32_t rank_ = 0;
+};
+
+/// Dense elements in row-major order. Copying a Tensor shares its buffer; strings are std::string objects.
+class Tensor {
+ public:
+  /// No tensor: type() is kUndefined. Stands for an absent optional value.
+  Tensor() = default;
+
+  /// Fresh memory, aligned to 64 bytes; numbers are uninitialised, strings empty. Throws Error(kRuntimeException) when
+  /// there is not enough memory, kInvalidArgument when the shape is not concrete.
+  static Tensor allocate(DataType type, const Shape& shape);
+
+  /// A view of memory that somebody else owns; `owner`, when given, is kept alive by the tensor and its copies.
+  static Tensor view(DataType type, const Shape& shape, void* data, std::shared_ptr<const void> owner = nullptr);
+
+  /// A copy of `values`.
+  template <class T>
+  static Tensor from_values(const Shape& shape, std::span<const T> values);
+  template <class T>
+  static Tensor from_values(const Shape& shape, std::initializer_list<T> values) {
+    return from_values<T>(shape, std::span<const T>(values.begin(), values.size()));
+  }
+  template <class T>
+  static Tensor scalar(T value) {
+    return from_values<T>(Shape{}, std::span<const T>(&value, 1));
+  }
+
+  explicit operator bool() const { return type_ != DataType::kUndefined; }
+  DataType type() const { return type_; }
+  const Shape& shape() const { return shape_; }
+  int64_t elements() const { return elements_; }
+  size_t bytes() const { return static_cast<size_t>(elements_) * element_size(type_); }
+
+  void* raw() { return data_; }
+  const void* raw() const { return data_; }
+
+  /// The elements; T must be the C++ type of type(): throws Error(kInvalidArgument) otherwise.
+  template <class T>
+  std::span<T> values() {
+    check_type(data_type_of<T>());
+    return {static_cast<T*>(data_), static_cast<size_t>(elements_)};
+  }
+  template <class T>
+  std::span<const T> values() const {
+    check_type(data_type_of<T>());
+    return {static_cast<const T*>(data_), static_cast<size_t>(elements_)};
+  }
+
+  /// The same elements under another shape with as many elements; throws Error(kInvalidArgument) otherwise.
+  Tensor reshaped(const Shape& shape) const;
+
+  /// What keeps the memory alive; null for a view without an owner.
+  const std::shared_ptr<const void>& owner() const { return owner_; }
+
+  /// The DataType of a C++ type (bool, integers, float, double, std::string).
+  template <class T>
+  static constexpr DataType data_type_of();
+
+ private:
+  void check_type(DataType wanted) const;
+
+  void* data_ = nullptr;
+  std::shared_ptr<const void> owner_;
+  Shape shape_;
+  int64_t elements_ = 0;
+  DataType type_ = DataType::kUndefined;
+};
+
+template <class T>
+constexpr DataType Tensor::data_type_of() {
+  if constexpr (std::is_same_v<T, float>) return DataType::kFloat;
+  if constexpr (std::is_same_v<T, double>) return DataType::kDouble;
+  if constexpr (std::is_same_v<T, bool>) return DataType::kBool;
+  if constexpr (std::is_same_v<T, int8_t>) return DataType::kInt8;
+  if constexpr (std::is_same_v<T, uint8_t>) return DataType::kUint8;
+  if constexpr (std::is_same_v<T, int16_t>) return DataType::kInt16;
+  if constexpr (std::is_same_v<T, uint16_t>) return DataType::kUint16;
+  if constexpr (std::is_same_v<T, int32_t>) return DataType::kInt32;
+  if constexpr (std::is_same_v<T, uint32_t>) return DataType::kUint32;
+  if constexpr (std::is_same_v<T, int64_t>) return DataType::kInt64;
+  if constexpr (std::is_same_v<T, uint64_t>) return DataType::kUint64;
+  if constexpr (std::is_same_v<T, std::string>) return DataType::kString;
+  return DataType::kUndefined;
+}
+
+template <class T>
+Tensor Tensor::from_values(const Shape& shape, std::span<const T> values) {
+  Tensor tensor = allocate(data_type_of<T>(), shape);
+  std::span<T> target = tensor.values<T>();
+  for (size_t i = 0; i < target.size() && i < values.size(); ++i) target[i] = values[i];
+  return tensor;
+}
+
+}  // namespace attune
+
+#endif  // ATTUNE_TENSOR_H_

@@ -1,0 +1,161 @@
+#include "attune/tensor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <new>
+
+#include "attune/error.h"
+
+namespace attune {
+namespace {
+
+constexpr int64_t kMaxElements = int64_t{1} << 62;
+constexpr size_t kAlignment = 64;  // one cache line; also the widest vector
+
+struct TypeRow {
+  std::string_view name;
+  size_t size;
+};
+
+// Indexed by DataType's values.
+constexpr TypeRow kTypes[] = {
+    {"undefined", 0},      {"float", 4},      {"uint8", 1},
+    {"int8", 1},           {"uint16", 2},     {"int16", 2},
+    {"int32", 4},          {"int64", 8},      {"string", sizeof(std::string)},
+    {"bool", 1},           {"float16", 2},    {"double", 8},
+    {"uint32", 4},         {"uint64", 8},     {"complex64", 8},
+    {"complex128", 16},    {"bfloat16", 2},   {"float8e4m3fn", 1},
+    {"float8e4m3fnuz", 1}, {"float8e5m2", 1}, {"float8e5m2fnuz", 1},
+    {"uint4", 0},          {"int4", 0},
+};
+
+const TypeRow& row_of(DataType type) {
+  const auto index = static_cast<size_t>(type);
+  return kTypes[index < std::size(kTypes) ? index : 0];
+}
+
+}  // namespace
+
+size_t element_size(DataType type) { return row_of(type).size; }
+
+std::string_view data_type_name(DataType type) { return row_of(type).name; }
+
+std::string tensor_type_name(DataType type) { return fmt::format("tensor({})", data_type_name(type)); }
+
+Shape::Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
+
+Shape::Shape(std::span<const int64_t> dims) {
+  for (const int64_t dim : dims) push_back(dim);
+}
+
+Shape Shape::filled(int rank, int64_t value) {
+  Shape shape;
+  for (int axis = 0; axis < rank; ++axis) shape.push_back(value);
+  return shape;
+}
+
+void Shape::push_back(int64_t dim) { insert(rank_, dim); }
+
+void Shape::insert(int axis, int64_t dim) {
+  if (rank_ == kMaxRank) {
+    throw Error(ErrorCode::kNotImplemented, fmt::format("A tensor has more than {} dimensions.", kMaxRank));
+  }
+  for (int i = rank_; i > axis; --i) dims_[static_cast<size_t>(i)] = dims_[static_cast<size_t>(i - 1)];
+  dims_[static_cast<size_t>(axis)] = dim;
+  ++rank_;
+}
+
+void Shape::erase(int axis) {
+  for (int i = axis; i + 1 < rank_; ++i) dims_[static_cast<size_t>(i)] = dims_[static_cast<size_t>(i + 1)];
+  --rank_;
+}
+
+bool Shape::is_concrete() const {
+  return std::none_of(begin(), end(), [](int64_t dim) { return dim < 0; });
+}
+
+int64_t Shape::elements() const {
+  int64_t count = 1;
+  bool empty = false;
+  bool too_many = false;
+  for (const int64_t dim : *this) {
+    if (dim < 0) throw Error(ErrorCode::kInvalidArgument, fmt::format("Shape {} is not concrete.", to_string()));
+    empty = empty || dim == 0;
+    too_many = too_many || (dim > 0 && count > kMaxElements / dim);
+    if (!too_many && dim > 0) count *= dim;
+  }
+  if (empty) return 0;
+  if (too_many) throw Error(ErrorCode::kInvalidArgument, fmt::format("Shape {} has too many elements.", to_string()));
+  return count;
+}
+
+int64_t Shape::product(int from, int to) const {
+  int64_t count = 1;
+  for (int axis = from; axis < to; ++axis) count *= (*this)[axis];
+  return count;
+}
+
+std::string Shape::to_string() const { return fmt::format("{{{}}}", fmt::join(dims(), ",")); }
+
+bool operator==(const Shape& a, const Shape& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+Tensor Tensor::allocate(DataType type, const Shape& shape) {
+  Tensor tensor;
+  tensor.type_ = type;
+  tensor.shape_ = shape;
+  tensor.elements_ = shape.elements();
+  const size_t size = element_size(type);
+  if (size == 0) {
+    throw Error(ErrorCode::kNotImplemented, fmt::format("Tensors of {} cannot be held.", data_type_name(type)));
+  }
+  const auto count = static_cast<size_t>(tensor.elements_);
+  if (count > static_cast<size_t>(kMaxElements) / size) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("Shape {} has too many elements.", shape.to_string()));
+  }
+  if (type == DataType::kString) {
+    std::shared_ptr<std::string[]> strings(new std::string[count]);
+    tensor.data_ = strings.get();
+    tensor.owner_ = std::shared_ptr<const void>(strings, strings.get());
+    return tensor;
+  }
+  const size_t bytes = std::max<size_t>(count * size, 1);
+  void* memory = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+  if (memory == nullptr) {
+    throw Error(ErrorCode::kRuntimeException,
+                fmt::format("Failed to allocate {} bytes for a tensor of shape {}.", bytes, shape.to_string()));
+  }
+  tensor.data_ = memory;
+  tensor.owner_ =
+      std::shared_ptr<void>(memory, [](void* block) { ::operator delete (block, std::align_val_t{kAlignment}); });
+  return tensor;
+}
+
+Tensor Tensor::view(DataType type, const Shape& shape, void* data, std::shared_ptr<const void> owner) {
+  Tensor tensor;
+  tensor.type_ = type;
+  tensor.shape_ = shape;
+  tensor.elements_ = shape.elements();
+  tensor.data_ = data;
+  tensor.owner_ = std::move(owner);
+  return tensor;
+}
+
+Tensor Tensor::reshaped(const Shape& shape) const {
+  if (shape.elements() != elements_) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("A tensor of shape {} cannot take the shape {}.", shape_.to_string(), shape.to_string()));
+  }
+  Tensor tensor = *this;
+  tensor.shape_ = shape;
+  return tensor;
+}
+
+void Tensor::check_type(DataType wanted) const {
+  if (wanted == type_) return;
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("Unexpected tensor type. Actual: ({}) , expected: ({})",
+                                                       tensor_type_name(type_), tensor_type_name(wanted)));
+}
+
+}  // namespace attune
