@@ -1,0 +1,176 @@
+// The model as a graph of nodes and values: what the reader makes, the optimizer rewrites and the compiler reads.
+//
+// Thread safety: none while it is being changed; any number of readers afterwards.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attune/tensor.h"
+#include "graph/attributes.h"
+#include "graph/symbols.h"
+
+namespace attune {
+
+class Node;
+
+/// What ONNX calls a type: a tensor of some element type, or a container of them.
+enum class ValueKind : uint8_t { kTensor, kSparseTensor, kSequence, kOptional, kMap };
+
+/// A named value: a graph input, an initializer, or what a node gives. Owned by its Graph.
+class Value {
+ public:
+  std::string name;
+  ValueKind kind = ValueKind::kTensor;
+  /// Element type; kUndefined while unknown.
+  DataType type = DataType::kUndefined;
+  /// Absent while even the rank is unknown. Dimensions may be symbols (graph/symbols.h).
+  std::optional<Shape> shape;
+  /// The elements, when they are known: an initializer's, or a folded constant's. Views into the mapped model file.
+  Tensor constant;
+  /// Known elements of a small integer tensor whose elements may be symbolic dimensions, such as the output of Shape:
+  /// what shape arithmetic computes with. Empty when nothing is known; one entry an element otherwise.
+  std::optional<Shape> elements;
+
+  /// The node that gives this value and at which place; null for inputs and initializers.
+  Node* producer() const { return producer_; }
+  int producer_index() const { return producer_index_; }
+  /// One entry for each node input that reads this value, in no particular order.
+  std::span<Node* const> users() const { return users_; }
+  bool is_constant() const { return static_cast<bool>(constant); }
+
+ private:
+  friend class Graph;
+  Node* producer_ = nullptr;
+  int producer_index_ = 0;
+  std::vector<Node*> users_;
+};
+
+/// An operator applied to values. Owned by its Graph.
+class Node {
+ public:
+  std::string name;
+  std::string domain;  ///< "" for ai.onnx; "attune" for the fused operators that only the optimizer makes.
+  std::string op_type;
+  int version = 0;  ///< The opset version of `domain` that the node follows.
+  Attributes attributes;
+
+  /// Null entries are absent optional inputs or outputs.
+  std::span<Value* const> inputs() const { return inputs_; }
+  std::span<Value* const> outputs() const { return outputs_; }
+  int input_count() const { return static_cast<int>(inputs_.size()); }
+  int output_count() const { return static_cast<int>(outputs_.size()); }
+  /// Null when absent or past the end.
+  Value* input(int index) const { return index < input_count() ? inputs_[static_cast<size_t>(index)] : nullptr; }
+  Value* output(int index) const { return index < output_count() ? outputs_[static_cast<size_t>(index)] : nullptr; }
+
+  bool is(std::string_view type, std::string_view in_domain = "") const {
+    return op_type == type && domain == in_domain;
+  }
+  /// "Conv node. Name:'conv1'", as messages call it.
+  std::string describe() const;
+
+ private:
+  friend class Graph;
+  std::vector<Value*> inputs_;
+  std::vector<Value*> outputs_;
+};
+
+/// What a model says of itself.
+struct ModelMetadata {
+  std::string producer_name;
+  std::string producer_version;
+  std::string graph_name;
+  std::string graph_description;
+  std::string domain;
+  std::string description;
+  int64_t version = 0;
+  int64_t ir_version = 0;
+  std::map<std::string, std::string> custom;
+};
+
+/// A result of the graph. The name is the model's and outlives every rewriting: after an Identity is gone, or two equal
+/// nodes are merged, several outputs may be one value, an input or a constant.
+struct GraphOutput {
+  std::string name;
+  Value* value = nullptr;
+};
+
+/// Owns its nodes and values; all edits go through it, so that producers and users always agree.
+class Graph {
+ public:
+  Graph();
+  ~Graph();
+  Graph(Graph&&) noexcept;
+  Graph& operator=(Graph&&) noexcept;
+
+  ModelMetadata metadata;
+  /// Opset version by domain.
+  std::map<std::string, int> opsets;
+  /// Keeps alive what the constants view: the mapped file, external data, the bytes of a model in memory.
+  std::vector<std::shared_ptr<const void>> storage;
+  /// Shared with subgraphs, so that one name is one dimension everywhere.
+  std::shared_ptr<Symbols> symbols;
+
+  /// In the model's order. Since IR version 4 initializers need not be inputs; those that are ("overridable
+  /// initializers") are listed here only when they have no constant.
+  const std::vector<Value*>& inputs() const { return inputs_; }
+  std::span<const GraphOutput> outputs() const { return outputs_; }
+  /// Initializers that the caller may override by feeding them: listed as inputs in the file.
+  const std::vector<Value*>& overridable() const { return overridable_; }
+  /// Nodes in an order in which each follows the nodes it reads from; true after sort().
+  std::span<const std::unique_ptr<Node>> nodes() const { return nodes_; }
+
+  /// Makes a value; an empty name is replaced by a new unique one. Throws Error(kInvalidGraph) when the name is taken.
+  Value* add_value(std::string_view name = {}, DataType type = DataType::kUndefined,
+                   std::optional<Shape> shape = std::nullopt);
+  Value* add_constant(Tensor tensor, std::string_view name = {});
+  Value* find_value(std::string_view name) const;
+
+  void add_input(Value* value) { inputs_.push_back(value); }
+  /// An empty name takes the value's.
+  void add_output(Value* value, std::string_view name = {});
+  void add_overridable(Value* value) { overridable_.push_back(value); }
+  bool is_output(const Value* value) const;
+
+  /// Appends a node that gives `outputs`, which must have no producer yet. `version` 0 takes the graph's opset of the
+  /// domain.
+  Node* add_node(std::string_view op_type, std::vector<Value*> inputs, std::vector<Value*> outputs,
+                 std::string_view name = {}, std::string_view domain = {}, int version = 0);
+  void set_input(Node* node, int index, Value* value);
+  void add_input_to(Node* node, Value* value);
+  /// Drops the inputs from `count` on.
+  void truncate_inputs(Node* node, int count);
+
+  /// Every reader of `from`, graph outputs included, reads `to` from now on.
+  void replace_all_uses(Value* from, Value* to);
+
+  /// Unlinks and destroys a node; its outputs must have no users and be no graph outputs any more, and are destroyed.
+  void remove(Node* node);
+  /// Removes nodes that no graph output needs and values that nobody uses; returns how many nodes went.
+  int remove_dead();
+  /// Puts the nodes in topological order, keeping the present order where it may. Throws Error(kInvalidGraph) naming a
+  /// node when there is a cycle.
+  void sort();
+
+  /// Throws Error(kInvalidGraph) when links, order or outputs contradict each other. For debug builds and tests.
+  void check() const;
+
+ private:
+  std::string unique_name(std::string_view base);
+
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<std::string, std::unique_ptr<Value>, std::less<>> values_;
+  std::vector<Value*> inputs_;
+  std::vector<GraphOutput> outputs_;
+  std::vector<Value*> overridable_;
+  int64_t next_name_ = 0;
+};
+
+}  // namespace attune
