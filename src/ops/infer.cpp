@@ -1,0 +1,93 @@
+#include "ops/infer.h"
+
+#include <fmt/format.h>
+
+#include "attune/error.h"
+#include "ops/op_def.h"
+
+namespace attune {
+namespace {
+
+/// The stated dimension where only it says something: known beats a symbol, a named symbol beats an unnamed one.
+int64_t merge_dim(const Symbols& symbols, int64_t stated, int64_t inferred, const Value& value) {
+  if (is_known(stated) && is_known(inferred)) {
+    if (stated != inferred) {
+      throw Error(ErrorCode::kInvalidGraph, fmt::format("Inferred dimension {} of '{}' contradicts the stated {}.",
+                                                        inferred, value.name, stated));
+    }
+    return inferred;
+  }
+  if (is_known(inferred)) return inferred;
+  if (is_known(stated)) return stated;
+  if (!symbols.name(inferred).empty()) return inferred;
+  if (!symbols.name(stated).empty() || inferred == kUnknownDim) return stated;
+  return inferred;
+}
+
+void store(const Graph& graph, Value& value, const ValueInfo& info) {
+  if (info.type != DataType::kUndefined) {
+    if (value.type != DataType::kUndefined && value.type != info.type) {
+      throw Error(ErrorCode::kInvalidGraph,
+                  fmt::format("Type Error: Type ({}) of output arg ({}) does not match expected type ({}).",
+                              tensor_type_name(info.type), value.name, tensor_type_name(value.type)));
+    }
+    value.type = info.type;
+  }
+  if (info.has_shape) {
+    if (!value.shape) {
+      value.shape = info.shape;
+    } else if (value.shape->rank() != info.shape.rank()) {
+      throw Error(ErrorCode::kInvalidGraph, fmt::format("Inferred shape {} of '{}' contradicts the stated {}.",
+                                                        info.shape.to_string(), value.name, value.shape->to_string()));
+    } else {
+      for (int axis = 0; axis < info.shape.rank(); ++axis) {
+        (*value.shape)[axis] = merge_dim(*graph.symbols, (*value.shape)[axis], info.shape[axis], value);
+      }
+    }
+  }
+  if (info.has_elements) value.elements = info.elements;
+}
+
+}  // namespace
+
+ValueInfo value_info(const Value& value) {
+  ValueInfo info;
+  info.type = value.type;
+  if (value.shape) {
+    info.has_shape = true;
+    info.shape = *value.shape;
+  }
+  if (value.elements) {
+    info.has_elements = true;
+    info.elements = *value.elements;
+  }
+  if (value.is_constant()) info.constant = &value.constant;
+  return info;
+}
+
+void infer_node(Graph& graph, const Node& node, const Operator& op) {
+  std::vector<ValueInfo> known(node.inputs().size());
+  std::vector<const ValueInfo*> inputs(node.inputs().size(), nullptr);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (node.inputs()[i] == nullptr) continue;
+    known[i] = value_info(*node.inputs()[i]);
+    inputs[i] = &known[i];
+  }
+  std::vector<ValueInfo> outputs(node.outputs().size());
+  InferContext context(inputs, outputs, graph.symbols.get());
+  try {
+    op.infer(context);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (node.outputs()[i] != nullptr) store(graph, *node.outputs()[i], outputs[i]);
+    }
+  } catch (const Error& error) {
+    throw Error(error.code() == ErrorCode::kInvalidGraph ? ErrorCode::kFail : error.code(),
+                fmt::format("Node ({}) Op ({}) [ShapeInferenceError] {}", node.name, node.op_type, error.text()));
+  }
+}
+
+void infer_graph(Graph& graph) {
+  for (const auto& node : graph.nodes()) infer_node(graph, *node, *make_node_operator(*node));
+}
+
+}  // namespace attune

@@ -1,0 +1,101 @@
+// The description of an operator that the loader, the optimizer, the planner and the documentation share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "attune/tensor.h"
+#include "graph/graph.h"
+#include "ops/operator.h"
+
+namespace attune {
+
+/// A set of element types.
+class TypeSet {
+ public:
+  constexpr TypeSet() = default;
+  constexpr TypeSet(std::initializer_list<DataType> types) {
+    for (const DataType type : types) bits_ |= bit(type);
+  }
+  constexpr bool contains(DataType type) const { return (bits_ & bit(type)) != 0; }
+  constexpr TypeSet operator|(TypeSet other) const {
+    TypeSet both;
+    both.bits_ = bits_ | other.bits_;
+    return both;
+  }
+
+ private:
+  static constexpr uint32_t bit(DataType type) { return uint32_t{1} << static_cast<uint32_t>(type); }
+  uint32_t bits_ = 0;
+};
+
+constexpr TypeSet kFloatOnly{DataType::kFloat};
+constexpr TypeSet kFloats{DataType::kFloat, DataType::kDouble};
+constexpr TypeSet kSignedIntegers{DataType::kInt8, DataType::kInt16, DataType::kInt32, DataType::kInt64};
+constexpr TypeSet kUnsignedIntegers{DataType::kUint8, DataType::kUint16, DataType::kUint32, DataType::kUint64};
+constexpr TypeSet kIntegers = kSignedIntegers | kUnsignedIntegers;
+constexpr TypeSet kIndices{DataType::kInt32, DataType::kInt64};
+constexpr TypeSet kNumbers = kFloats | kIntegers;
+/// Every type whose elements can be moved by size alone, and strings.
+constexpr TypeSet kAnyType = kNumbers | TypeSet{DataType::kBool,     DataType::kString,    DataType::kFloat16,
+                                                DataType::kBfloat16, DataType::kComplex64, DataType::kComplex128};
+
+enum class Occurrence : uint8_t { kRequired, kOptional, kVariadic };
+
+/// An input or output. `type` names a TypeConstraint of the same OpDef.
+struct Parameter {
+  std::string_view name;
+  std::string_view type;
+  Occurrence occurrence = Occurrence::kRequired;
+};
+
+/// All parameters of one constraint have the same element type, one of `types`, unless `mixed`.
+struct TypeConstraint {
+  std::string_view name;
+  TypeSet types;
+  bool mixed = false;
+};
+
+struct OpDef {
+  std::string_view domain = "";
+  std::string_view name;
+  /// The opset versions of the domain that the implementation covers.
+  int since = 1;
+  int until = 1000;
+  std::vector<Parameter> inputs;
+  std::vector<Parameter> outputs;
+  std::vector<TypeConstraint> types;
+  /// Parses the attributes; throws Error(kInvalidGraph or kNotImplemented).
+  std::unique_ptr<Operator> (*make)(const Node&) = nullptr;
+  /// Inputs whose memory output 0 may take over when nobody else needs it and the bytes are as many.
+  std::vector<int> in_place = {};
+  /// Output 0 is input 0's elements in the same order: the planner lets both share memory and skips the copy.
+  bool is_view = false;
+  /// Reads only the shapes of its inputs, never their elements: Shape and Size.
+  bool reads_shapes_only = false;
+  /// Gives something else on every run (random numbers): never folded, never merged.
+  bool is_random = false;
+};
+
+template <class Op>
+std::unique_ptr<Operator> make_operator(const Node& node) {
+  return std::make_unique<Op>(node);
+}
+
+/// The operator that a node asks for; null when there is none for its domain, name and version.
+const OpDef* find_op(std::string_view domain, std::string_view name, int version);
+
+/// Every operator, sorted by domain and name.
+const std::vector<const OpDef*>& all_ops();
+
+/// The newest opset version of ai.onnx whose operators have been looked at.
+constexpr int kNewestOpset = 28;
+
+/// Finds the operator, checks the node against its parameters' counts and types where those are known, and parses its
+/// attributes. Throws Error(kNotImplemented) when the operator or a type is not supported, kInvalidGraph when the node
+/// is wrong; messages name the node.
+std::unique_ptr<Operator> make_node_operator(const Node& node);
+
+}  // namespace attune

@@ -1,0 +1,42 @@
+#include "ops/operator.h"
+
+#include "attune/error.h"
+
+namespace attune {
+
+std::optional<Shape> InferContext::elements(int i) const {
+  if (!has_input(i)) return std::nullopt;
+  const ValueInfo& info = input(i);
+  if (info.constant != nullptr) {
+    const Tensor& tensor = *info.constant;
+    if (tensor.shape().rank() > 1 || tensor.elements() > Shape::kMaxRank) return std::nullopt;
+    if (tensor.type() != DataType::kInt64 && tensor.type() != DataType::kInt32) return std::nullopt;
+    const TensorView view = TensorView::of(tensor);
+    Shape dims;
+    for (int64_t k = 0; k < tensor.elements(); ++k) dims.push_back(view.integer(k));
+    return dims;
+  }
+  if (info.has_elements) return info.elements;
+  return std::nullopt;
+}
+
+void InferContext::set_output(int i, DataType type, const Shape& shape) {
+  ValueInfo& info = outputs_[static_cast<size_t>(i)];
+  info.type = type;
+  info.has_shape = true;
+  info.shape = shape;
+}
+
+void InferContext::set_output_type(int i, DataType type) { outputs_[static_cast<size_t>(i)].type = type; }
+
+void InferContext::set_elements(int i, const Shape& elements) {
+  ValueInfo& info = outputs_[static_cast<size_t>(i)];
+  info.has_elements = true;
+  info.elements = elements;
+}
+
+double Operator::flops(std::span<const TensorView>, std::span<const TensorView> outputs) const {
+  return outputs.empty() || outputs[0].dims == nullptr ? 0.0 : static_cast<double>(outputs[0].elements());
+}
+
+}  // namespace attune

@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "attune/error.h"
+#include "ops/op_def.h"
+#include "ops/op_list.h"
+
+namespace attune {
+namespace {
+
+[[noreturn]] void throw_invalid(const Node& node, std::string_view what) {
+  throw Error(ErrorCode::kInvalidGraph, fmt::format("This is an invalid model. In Node, (\"{}\", {}, \"{}\"), Error {}",
+                                                    node.name, node.op_type, node.domain, what));
+}
+
+void check_count(const Node& node, const OpDef& def, int count, const std::vector<Parameter>& parameters,
+                 std::string_view side) {
+  const auto required = std::count_if(parameters.begin(), parameters.end(),
+                                      [](const Parameter& p) { return p.occurrence == Occurrence::kRequired; });
+  const bool variadic = !parameters.empty() && parameters.back().occurrence == Occurrence::kVariadic;
+  const auto least = static_cast<int>(required) + (variadic ? 1 : 0);
+  const auto most = static_cast<int>(parameters.size());
+  if (count >= least && (variadic || count <= most)) return;
+  throw_invalid(node, fmt::format("Node({}) with schema({}::{}:{}) has {} size {} not in range [min={}, max={}].",
+                                  node.name, def.domain, def.name, node.version, side, count, least,
+                                  variadic ? "inf" : std::to_string(most)));
+}
+
+const Parameter& parameter_at(const std::vector<Parameter>& parameters, int index) {
+  return parameters[std::min(static_cast<size_t>(index), parameters.size() - 1)];
+}
+
+void check_types(const Node& node, const OpDef& def) {
+  std::map<std::string_view, DataType> bound;
+  for (int i = 0; i < node.input_count(); ++i) {
+    const Parameter& parameter = parameter_at(def.inputs, i);
+    const Value* value = node.input(i);
+    if (value == nullptr) {
+      if (parameter.occurrence == Occurrence::kRequired) {
+        throw_invalid(node, fmt::format("required input '{}' is missing.", parameter.name));
+      }
+      continue;
+    }
+    if (value->type == DataType::kUndefined) continue;
+    const auto constraint = std::find_if(def.types.begin(), def.types.end(),
+                                         [&](const TypeConstraint& c) { return c.name == parameter.type; });
+    if (constraint == def.types.end()) continue;
+    if (!constraint->types.contains(value->type)) {
+      throw Error(
+          ErrorCode::kInvalidGraph,
+          fmt::format("This is an invalid model. Type Error: Type '{}' of input parameter ({}) of operator ({}) "
+                      "in node ({}) is invalid.",
+                      tensor_type_name(value->type), value->name, node.op_type, node.name));
+    }
+    if (constraint->mixed) continue;
+    const auto [entry, first] = bound.try_emplace(constraint->name, value->type);
+    if (!first && entry->second != value->type) {
+      throw Error(
+          ErrorCode::kInvalidGraph,
+          fmt::format("This is an invalid model. Type Error: Type parameter ({}) of Optype ({}) bound to different "
+                      "types ({} and {}) in node ({}).",
+                      constraint->name, node.op_type, tensor_type_name(entry->second), tensor_type_name(value->type),
+                      node.name));
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<const OpDef*>& all_ops() {
+  static const std::vector<const OpDef*> ops = [] {
+    std::vector<const OpDef*> list;
+#define ATTUNE_ADD_OP(function) list.push_back(&ops::function());
+    ATTUNE_OPS(ATTUNE_ADD_OP)
+#undef ATTUNE_ADD_OP
+    std::sort(list.begin(), list.end(), [](const OpDef* a, const OpDef* b) {
+      return std::tie(a->domain, a->name, a->since) < std::tie(b->domain, b->name, b->since);
+    });
+    return list;
+  }();
+  return ops;
+}
+
+const OpDef* find_op(std::string_view domain, std::string_view name, int version) {
+  const auto& ops = all_ops();
+  const auto key = std::pair(domain, name);
+  auto place = std::lower_bound(ops.begin(), ops.end(), key, [](const OpDef* op, const auto& wanted) {
+    return std::pair(op->domain, op->name) < wanted;
+  });
+  for (; place != ops.end() && (*place)->domain == domain && (*place)->name == name; ++place) {
+    if (version >= (*place)->since && version <= (*place)->until) return *place;
+  }
+  return nullptr;
+}
+
+std::unique_ptr<Operator> make_node_operator(const Node& node) {
+  const OpDef* def = find_op(node.domain, node.op_type, node.version);
+  if (def == nullptr) {
+    throw Error(ErrorCode::kInvalidGraph,
+                fmt::format("This is an invalid model. In Node, (\"{}\", {}, \"{}\"), Error No Op registered for {} "
+                            "with domain_version of {}",
+                            node.name, node.op_type, node.domain, node.op_type, node.version));
+  }
+  check_count(node, *def, node.input_count(), def->inputs, "input");
+  check_count(node, *def, node.output_count(), def->outputs, "output");
+  check_types(node, *def);
+  try {
+    return def->make(node);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("This is an invalid model. In Node, (\"{}\", {}, \"{}\"), Error {}",
+                                          node.name, node.op_type, node.domain, error.text()));
+  }
+}
+
+}  // namespace attune
