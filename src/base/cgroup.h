@@ -1,0 +1,18 @@
+// The limits that a container puts on this process: control groups, versions 1 and 2 and both at once.
+// Thread safety: free functions without state. A file that is missing or makes no sense means "no limit".
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace attune {
+
+/// CPUs' worth of time that the process may use, such as 1.5: the smallest quota / period on the way from its own group
+/// up to the top that it can see. `root` stands for "/" in tests.
+std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
+
+/// Bytes of memory that the process and its siblings may use: the smallest limit on the same way.
+std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root = "/");
+
+}  // namespace attune

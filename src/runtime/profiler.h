@@ -1,0 +1,65 @@
+// The profile of a session: a file that Chrome's tracing page, Perfetto and readers of onnxruntime's profiles open.
+// Thread safety: all functions may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace attune {
+
+/// The arguments of one event, written as they are added. onnxruntime writes numbers as strings, and so does `add`.
+class ProfileArgs {
+ public:
+  ProfileArgs& add(std::string_view key, std::string_view text);
+  ProfileArgs& add(std::string_view key, int64_t number);
+  /// `json` is valid JSON already: the array of shapes `[{"float":[1,3,224,224]}]`.
+  ProfileArgs& add_json(std::string_view key, std::string_view json);
+
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+enum class ProfileCategory { kSession, kNode };
+
+/// Session events are `model_loading_uri` (or `model_loading_array`), `session_initialization`, `model_run`,
+/// `SequentialExecutor::Execute`; node events `<node>_kernel_time` with the arguments op_name, provider
+/// "CPUExecutionProvider", node_index, input_type_shape, output_type_shape, thread_scheduling_stats, output_size,
+/// parameter_size, activation_size. An event costs about 0.5 us; the file is written in pieces of kFlushBytes.
+class Profiler {
+ public:
+  /// Creates `<prefix>_YYYY-MM-DD_HH-MM-SS_mmm.json` (local time; a name that exists is not reused). Throws
+  /// attune::Error kRuntimeException when it cannot be created.
+  explicit Profiler(std::string_view prefix);
+
+  /// Ends the profile if `end` was not called; a failure is lost.
+  ~Profiler();
+  Profiler(const Profiler&) = delete;
+  Profiler& operator=(const Profiler&) = delete;
+
+  /// `start_ns` and `end_ns` are times of `monotonic_ns`; `thread_id` of `current_thread_id`. Ignored after `end`.
+  void record(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns, int64_t thread_id,
+              const ProfileArgs& args = {});
+
+  /// Completes the file and returns its name; "" the second time. Throws attune::Error kRuntimeException if the file
+  /// could not be written.
+  std::string end();
+
+  /// When the profile began, nanoseconds since 1970.
+  int64_t start_time_ns() const { return start_time_ns_; }
+
+  static constexpr size_t kFlushBytes = 1 << 20;
+
+ private:
+  struct Output;
+
+  int64_t start_time_ns_ = 0;
+  int64_t start_monotonic_ns_ = 0;
+  std::unique_ptr<Output> output_;
+};
+
+}  // namespace attune
