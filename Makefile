@@ -1,0 +1,63 @@
+# Everything there is to do with the project. Each target installs what it needs first and is quick the second time.
+#
+#   make demo    see it work            make bench   whole models beside onnxruntime
+#   make test    the test suite         make lint    format, clang-tidy, ruff, the direction of includes
+#   make build   build/attune and the Python module, importable from .venv/bin/python
+#   make asan, make tsan   the tests under sanitizers      make clean   remove what was built, .venv too
+#
+# PYTHON=/path/to/python3 chooses another Python than the distribution's; JOBS=n limits parallel work.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+.PHONY: build test lint asan tsan bench demo clean packages
+# Targets run one after another (ninja and ctest are the parallel ones), so the log of a failure ends with the failure.
+.NOTPARALLEL:
+
+JOBS ?= $(shell nproc)
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q
+CMAKE_FILES := CMakePresets.json .venv/ready
+FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h')
+
+build: build/build.ninja
+	ninja -C build -j $(JOBS)
+
+packages:
+	@tools/install_packages.sh build
+
+.venv/ready: tools/requirements.txt tools/make_venv.sh | packages
+	tools/make_venv.sh
+
+# A preset's build directory, configured; Ninja configures it again when a CMakeLists.txt changes.
+build/build.ninja: $(CMAKE_FILES) | packages
+	cmake --preset release
+build-asan/build.ninja: $(CMAKE_FILES) | packages
+	cmake --preset asan
+build-tsan/build.ninja: $(CMAKE_FILES) | packages
+	cmake --preset tsan
+
+test: build
+	ctest --test-dir build --output-on-failure -j $(JOBS)
+	$(PYTEST)
+
+lint: build/build.ninja
+	@tools/install_packages.sh lint
+	$(PY) tools/check_includes.py
+	.venv/bin/clang-format --dry-run -Werror $(FORMATTED)
+	.venv/bin/ruff check -q
+	.venv/bin/ruff format --check -q
+	$(PY) -m mypy
+	$(PY) tools/lint_cpp.py build
+
+# The interpreter itself is not instrumented, so the sanitizer's runtime comes first and leaks, its own, are not counted.
+asan: build-asan/build.ninja
+	ninja -C build-asan -j $(JOBS)
+	UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build-asan --output-on-failure -j $(JOBS)
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  PYTHONPATH=build-asan/python $(PYTEST)
+
+tsan: build-tsan/build.ninja
+	ninja -C build-tsan -j $(JOBS)
+	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build-tsan --output-on-failure -j $(JOBS)
+
+clean:
+	rm -rf build build-* .venv dist
