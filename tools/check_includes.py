@@ -4,7 +4,7 @@
     check_includes.py [ROOT]
 
 Prints one line for each include that breaks the tables below, and fails when there is one. Tests and benchmarks
-(x_test.cpp, x_bench.cpp and what has "testing" in its name) may include any room: they put rooms together on purpose.
+(x_test.cpp, x_test.h, x_bench.cpp) may include any room: they put rooms together on purpose.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ CONFINED = [
     Confined(re.compile(r"protozero/"), {"onnx"}, "the protobuf reader"),
 ]
 
-EXEMPT = re.compile(r"_(test|bench)\.cpp$|testing")
+EXEMPT = re.compile(r"_(test|bench)\.(cpp|h)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 

@@ -17,7 +17,7 @@ if ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 for attempt in 1 2 3 4; do
   if .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --retries 10 --timeout 60 \
-      -r tools/requirements.txt; then
+      -r tools/requirements.txt | sed '/^Requirement already satisfied/d'; then
     break
   fi
   [ "$attempt" -lt 4 ] || exit 1

@@ -58,7 +58,7 @@ def test_finds_what_breaks_it(tmp_path: Path, room: str, line: str, reason: str)
 
 
 def test_tests_may_put_rooms_together(tmp_path: Path) -> None:
-    for name in ("gemm_test.cpp", "gemm_bench.cpp", "op_testing.h"):
+    for name in ("gemm_test.cpp", "gemm_bench.cpp", "op_test.h"):
         write(tmp_path, f"src/kernels/{name}", '#include "session/session.h"', "#include <unistd.h>")
     assert check_includes.check(tmp_path) == []
 
