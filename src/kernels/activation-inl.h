@@ -100,7 +100,7 @@ HWY_INLINE auto with_activation(Activation::Kind kind, Body&& body) {
 
 /// y[i] = f(x[i]) for i < n; y may be x. Not inlined: a kernel that finishes tiles with it holds one copy of the
 /// thirteen loops.
-HWY_MAYBE_UNUSED HWY_NOINLINE void activate_array(const Activation& activation, const float* x, float* y, int64_t n) {
+HWY_NOINLINE inline void activate_array(const Activation& activation, const float* x, float* y, int64_t n) {
   with_activation(activation.kind, [&](auto kind) HWY_ATTR {
     const FloatTag d;
     const auto alpha = hn::Set(d, activation.alpha);
