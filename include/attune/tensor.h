@@ -128,7 +128,14 @@ class Tensor {
   void* raw() { return data_; }
   const void* raw() const { return data_; }
 
-  /// The elements; T must be the C++ type of type(): throws Error(kInvalidArgument) otherwise.
+  /// False for views into a file where the elements do not lie at multiples of their size: only raw() may be read then.
+  bool is_aligned() const;
+  /// This tensor, or a copy of it where it is not aligned.
+  Tensor aligned() const;
+  /// The same elements in memory of their own.
+  Tensor copied() const;
+
+  /// The elements. T must be the C++ type of type(), and the tensor aligned: throws Error(kInvalidArgument) otherwise.
   template <class T>
   std::span<T> values() {
     check_type(data_type_of<T>());

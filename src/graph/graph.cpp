@@ -58,8 +58,8 @@ Value* Graph::find_value(std::string_view name) const {
   return entry == values_.end() ? nullptr : entry->second.get();
 }
 
-void Graph::add_output(Value* value, std::string_view name) {
-  outputs_.push_back({name.empty() ? value->name : std::string(name), value});
+void Graph::add_output(Value* value, std::string_view name, std::optional<Shape> stated_shape) {
+  outputs_.push_back({name.empty() ? value->name : std::string(name), value, stated_shape});
 }
 
 bool Graph::is_output(const Value* value) const {

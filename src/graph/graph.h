@@ -18,6 +18,7 @@
 
 namespace attune {
 
+class FileMapping;
 class Node;
 
 /// What ONNX calls a type: a tensor of some element type, or a container of them.
@@ -100,6 +101,8 @@ struct ModelMetadata {
 struct GraphOutput {
   std::string name;
   Value* value = nullptr;
+  /// What the model states, for callers to see; absent when it states nothing.
+  std::optional<Shape> stated_shape = std::nullopt;
 };
 
 /// Owns its nodes and values; all edits go through it, so that producers and users always agree.
@@ -113,9 +116,10 @@ class Graph {
   ModelMetadata metadata;
   /// Opset version by domain.
   std::map<std::string, int> opsets;
-  /// Keeps alive what the constants view: the mapped file, external data, the bytes of a model in memory.
-  std::vector<std::shared_ptr<const void>> storage;
-  /// Shared with subgraphs, so that one name is one dimension everywhere.
+  /// The files that constants are views into; each such tensor keeps its mapping alive by itself. Listed here so that
+  /// pages can be dropped once weights are packed.
+  std::vector<std::shared_ptr<const FileMapping>> mappings;
+  /// Shared with subgraphs.
   std::shared_ptr<Symbols> symbols;
 
   /// In the model's order. Since IR version 4 initializers need not be inputs; those that are ("overridable
@@ -135,7 +139,7 @@ class Graph {
 
   void add_input(Value* value) { inputs_.push_back(value); }
   /// An empty name takes the value's.
-  void add_output(Value* value, std::string_view name = {});
+  void add_output(Value* value, std::string_view name = {}, std::optional<Shape> stated_shape = std::nullopt);
   void add_overridable(Value* value) { overridable_.push_back(value); }
   bool is_output(const Value* value) const;
 

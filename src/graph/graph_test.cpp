@@ -64,13 +64,13 @@ TEST(Graph, DuplicateNamesAreRefused) {
   EXPECT_THROW(graph.add_node("Relu", {x}, {y}), Error);
 }
 
-TEST(Symbols, OneNameIsOneDimension) {
+TEST(Symbols, NamesAreLabelsOnly) {
   Symbols symbols;
-  const int64_t batch = symbols.named("batch");
-  EXPECT_EQ(symbols.named("batch"), batch);
-  EXPECT_NE(symbols.named("seq"), batch);
-  EXPECT_NE(symbols.fresh(), symbols.fresh());
+  const int64_t batch = symbols.fresh("batch");
+  EXPECT_NE(symbols.fresh("batch"), batch);
   EXPECT_EQ(symbols.name(batch), "batch");
+  EXPECT_EQ(symbols.name(symbols.fresh()), "");
+  EXPECT_EQ(symbols.name(kUnknownDim), "");
   EXPECT_TRUE(same_dim(batch, batch));
   EXPECT_FALSE(same_dim(kUnknownDim, kUnknownDim));
 }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace attune {
@@ -19,19 +18,23 @@ constexpr bool is_symbol(int64_t dim) { return dim < kUnknownDim; }
 /// True when both stand for the same number for certain.
 constexpr bool same_dim(int64_t a, int64_t b) { return a == b && a != kUnknownDim; }
 
-/// The names of a model's symbolic dimensions: "batch" is the same dimension wherever it appears. Not thread-safe.
+/// A model's symbolic dimensions. Names are labels alone: exporters write "?" or "N" for dimensions that differ, and
+/// onnxruntime accepts feeds that break such equalities, so nothing may be proved from a name. Not thread-safe.
 class Symbols {
  public:
-  /// The dimension that stands for `name`; the same for the same name.
-  int64_t named(std::string_view name);
-  /// A new dimension without a name: what inference invents for a size that depends on data.
-  int64_t fresh();
-  /// The name of a symbol; empty for unnamed ones, for known dimensions and for kUnknownDim.
-  std::string_view name(int64_t dim) const;
+  /// A new dimension, equal to no other.
+  int64_t fresh(std::string_view name = {}) {
+    names_.emplace_back(name);
+    return kFirst - static_cast<int64_t>(names_.size() - 1);
+  }
+  /// The label of a symbol; empty for unnamed ones, for known dimensions and for kUnknownDim.
+  std::string_view name(int64_t dim) const {
+    return is_symbol(dim) ? std::string_view(names_[static_cast<size_t>(kFirst - dim)]) : std::string_view();
+  }
 
  private:
+  static constexpr int64_t kFirst = kUnknownDim - 1;  // symbol number k is the dimension kFirst - k
   std::vector<std::string> names_;
-  std::unordered_map<std::string, int64_t> by_name_;
 };
 
 }  // namespace attune

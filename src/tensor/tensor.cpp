@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "attune/error.h"
@@ -142,6 +143,25 @@ Tensor Tensor::view(DataType type, const Shape& shape, void* data, std::shared_p
   return tensor;
 }
 
+bool Tensor::is_aligned() const {
+  const size_t size = element_size(type_);
+  return size <= 1 || reinterpret_cast<uintptr_t>(data_) % std::min<size_t>(size, alignof(double)) == 0;
+}
+
+Tensor Tensor::aligned() const {
+  return is_aligned() ? *this : copied();
+}
+
+Tensor Tensor::copied() const {
+  Tensor copy = allocate(type_, shape_);
+  if (type_ == DataType::kString) {
+    std::copy_n(static_cast<const std::string*>(data_), elements_, static_cast<std::string*>(copy.data_));
+  } else {
+    std::memcpy(copy.data_, data_, bytes());
+  }
+  return copy;
+}
+
 Tensor Tensor::reshaped(const Shape& shape) const {
   if (shape.elements() != elements_) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -153,7 +173,8 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 }
 
 void Tensor::check_type(DataType wanted) const {
-  if (wanted == type_) return;
+  if (wanted == type_ && is_aligned()) return;
+  if (wanted == type_) throw Error(ErrorCode::kInvalidArgument, "A tensor's elements are not aligned.");
   throw Error(ErrorCode::kInvalidArgument, fmt::format("Unexpected tensor type. Actual: ({}) , expected: ({})",
                                                        tensor_type_name(type_), tensor_type_name(wanted)));
 }

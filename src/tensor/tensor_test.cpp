@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "attune/error.h"
@@ -42,6 +43,16 @@ TEST(Tensor, AllocatesAlignedAndChecksTypes) {
 TEST(Tensor, AbsurdSizesAreErrors) {
   EXPECT_THROW(Tensor::allocate(DataType::kDouble, Shape{int64_t{1} << 31, int64_t{1} << 31}), Error);
   EXPECT_THROW(Tensor::allocate(DataType::kFloat, Shape{int64_t{1} << 45}), Error);
+}
+
+TEST(Tensor, UnalignedViewsAreCopiedBeforeUse) {
+  alignas(8) char bytes[12] = {};
+  const float value = 2.5F;
+  std::memcpy(bytes + 1, &value, sizeof(value));
+  Tensor odd = Tensor::view(DataType::kFloat, Shape{1}, bytes + 1);
+  EXPECT_FALSE(odd.is_aligned());
+  EXPECT_THROW(odd.values<float>(), Error);
+  EXPECT_EQ(odd.aligned().values<float>()[0], 2.5F);
 }
 
 TEST(Tensor, StringsOutliveTheFirstHandle) {
