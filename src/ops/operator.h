@@ -180,6 +180,12 @@ class Operator {
   /// Packs constant inputs and chooses kernels. Called once, before any run().
   virtual void prepare(PrepareContext&) {}
 
+  /// Whether constant input i may lie at any address, as initializers in a file do, when prepare() and run() read it.
+  virtual bool reads_unaligned(int i) const {
+    (void)i;
+    return false;
+  }
+
   /// Scratch memory that run() needs for these concrete shapes, in bytes. `inputs` and `outputs` carry shapes, types
   /// and layouts; their data is null. `threads` is the most threads the run may use.
   virtual size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView> outputs,

@@ -1,0 +1,75 @@
+#include "plan/memory_layout.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace attune {
+namespace {
+
+size_t aligned_up(size_t bytes) { return (bytes + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment; }
+
+size_t largest_live_set(std::span<const Lifetime> lifetimes) {
+  int steps = 0;
+  for (const Lifetime& life : lifetimes) steps = std::max(steps, life.last + 1);
+  std::vector<int64_t> change(static_cast<size_t>(steps) + 1, 0);
+  for (const Lifetime& life : lifetimes) {
+    change[static_cast<size_t>(life.first)] += static_cast<int64_t>(aligned_up(life.bytes));
+    change[static_cast<size_t>(life.last) + 1] -= static_cast<int64_t>(aligned_up(life.bytes));
+  }
+  int64_t live = 0;
+  int64_t most = 0;
+  for (const int64_t step : change) most = std::max(most, live += step);
+  return static_cast<size_t>(most);
+}
+
+/// Places the blocks in the given order.
+MemoryLayout place(std::span<const Lifetime> lifetimes, const std::vector<size_t>& order) {
+  MemoryLayout layout;
+  layout.offsets.assign(lifetimes.size(), 0);
+  std::vector<size_t> placed;  // indices, by offset
+  placed.reserve(order.size());
+  for (const size_t index : order) {
+    const Lifetime& life = lifetimes[index];
+    const size_t bytes = aligned_up(life.bytes);
+    if (bytes == 0) continue;
+    size_t offset = 0;
+    for (const size_t other : placed) {
+      const Lifetime& theirs = lifetimes[other];
+      if (theirs.last < life.first || theirs.first > life.last) continue;
+      if (offset + bytes <= layout.offsets[other]) break;
+      offset = std::max(offset, layout.offsets[other] + aligned_up(theirs.bytes));
+    }
+    layout.offsets[index] = offset;
+    layout.bytes = std::max(layout.bytes, offset + bytes);
+    const auto after = std::upper_bound(placed.begin(), placed.end(), offset,
+                                        [&](size_t value, size_t p) { return value < layout.offsets[p]; });
+    placed.insert(after, index);
+  }
+  return layout;
+}
+
+}  // namespace
+
+MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes) {
+  const size_t bound = largest_live_set(lifetimes);
+  std::vector<size_t> order(lifetimes.size());
+  const auto length = [&](size_t i) { return static_cast<size_t>(lifetimes[i].last - lifetimes[i].first + 1); };
+  MemoryLayout best;
+  const auto attempt = [&](auto&& before) {
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), before);
+    MemoryLayout layout = place(lifetimes, order);
+    if (best.offsets.empty() || layout.bytes < best.bytes) best = std::move(layout);
+    return best.bytes == bound;
+  };
+  const bool optimal =
+      attempt([&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; }) ||
+      attempt([&](size_t a, size_t b) { return lifetimes[a].bytes * length(a) > lifetimes[b].bytes * length(b); }) ||
+      attempt([&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; }) ||
+      attempt([&](size_t a, size_t b) { return length(a) > length(b); });
+  (void)optimal;
+  best.lower_bound = bound;
+  return best;
+}
+
+}  // namespace attune

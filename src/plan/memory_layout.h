@@ -1,0 +1,30 @@
+// Where in one block of memory each tensor of a run lies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace attune {
+
+/// A block that is needed from the start of step `first` to the end of step `last`.
+struct Lifetime {
+  int first = 0;
+  int last = 0;
+  size_t bytes = 0;
+};
+
+struct MemoryLayout {
+  std::vector<size_t> offsets;  ///< One for each lifetime, multiples of kPlanAlignment.
+  size_t bytes = 0;             ///< The size of the region.
+  size_t lower_bound = 0;       ///< The largest sum of blocks alive at once: no layout needs less.
+};
+
+constexpr size_t kPlanAlignment = 64;
+
+/// Gives blocks whose lifetimes overlap disjoint ranges. Tries several orders of greedy placement (each block at the
+/// lowest offset that is free during its life) and keeps the best; stops at one that reaches the lower bound.
+MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes);
+
+}  // namespace attune

@@ -1,0 +1,86 @@
+// A program with concrete shapes: what each step reads and writes, and where it lies.
+//
+// Thread safety: a Plan is immutable once bound; any number of runs share it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "plan/memory_layout.h"
+#include "plan/program.h"
+#include "tensor/tensor_view.h"
+
+namespace attune {
+
+/// Where a value's elements are while a segment runs.
+enum class Place : uint8_t {
+  kNone,      ///< Not needed: nobody reads it.
+  kConstant,  ///< Program::values[i].constant.
+  kInput,     ///< The caller's tensor.
+  kOutput,    ///< An output tensor of the run.
+  kRegion,    ///< The segment's region, at `offset`.
+  kBound,     ///< Segment::bound: computed while binding.
+  kEarlier,   ///< An earlier segment's memory.
+  kGiven,     ///< The step that makes it allocates it, because its size depends on data.
+};
+
+struct PlannedValue {
+  Place place = Place::kNone;
+  int index = 0;      ///< Of the input, output or bound tensor.
+  size_t offset = 0;  ///< Into the region.
+};
+
+/// One step to run, with its scratch memory.
+struct PlannedStep {
+  int step = 0;
+  size_t workspace_offset = 0;
+  size_t workspace_bytes = 0;
+};
+
+/// An output that no step writes where it belongs: another output, an input or a constant is the same value.
+struct OutputCopy {
+  int output = 0;
+  int value = 0;
+};
+
+/// A run of steps whose shapes are all known before the first of them runs. Most models are one segment; one ends
+/// after each step whose output sizes depend on data.
+struct Segment {
+  int first_step = 0;
+  int end_step = 0;  ///< One past the last.
+  std::vector<PlannedStep> steps;
+  std::vector<PlannedValue> values;  ///< One for each Program value.
+  std::vector<Shape> shapes;         ///< Likewise; valid where the value's shape is known.
+  std::vector<Tensor> bound;         ///< What Place::kBound values index.
+  std::vector<OutputCopy> copies;    ///< After the last segment.
+  size_t region_bytes = 0;
+  size_t lower_bound = 0;  ///< The largest set of blocks alive at once.
+  bool is_last = false;
+};
+
+/// What the plan of a run needs to know of the machine.
+struct BindOptions {
+  int threads = 1;  ///< The most threads of a run: scratch memory may depend on it, results never do.
+};
+
+/// What is known when a segment begins.
+struct BindState {
+  std::vector<Shape> shapes;    ///< One for each Program value.
+  std::vector<bool> known;      ///< Whether the shape is.
+  std::vector<bool> available;  ///< Whether an earlier segment has computed the value.
+  std::vector<Tensor> bound;    ///< Values computed while binding, undefined otherwise.
+  int next_step = 0;
+};
+
+/// The state before the first segment. `inputs` are the shapes of the program's inputs, already checked against the
+/// model. Throws nothing of its own.
+BindState start_binding(const Program& program, std::span<const Shape> inputs);
+
+/// Infers shapes from state.next_step on, evaluates shape arithmetic, and lays out memory for the steps up to the end
+/// or to the first whose output sizes depend on data; moves the state behind them. Throws Error naming the node when
+/// shapes contradict each other, kRuntimeException when a size overflows.
+std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
+
+}  // namespace attune
