@@ -24,7 +24,7 @@ struct GemmEpilogue {
   float scale = 1.0F;
   const float* bias = nullptr;       ///< one for each column of C, or null
   const float* bias_rows = nullptr;  ///< one for each row of C, or null
-  const float* residual = nullptr;   ///< a matrix like C, or null; may be C itself (then C += ...), with C's row stride
+  const float* residual = nullptr;   ///< a matrix like C, or null; in gemm_packed() and gemm_nt_unpacked() may be C
   ptrdiff_t residual_stride = 0;     ///< floats from one row of `residual` to the next
   Activation activation;
 };

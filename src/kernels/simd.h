@@ -42,6 +42,9 @@
 
 #include "hwy/targets.h"
 
+/// Before a loop whose count is a constant of at most 16: unrolls it whole, for arrays that must live in registers.
+#define ATTUNE_UNROLL _Pragma("GCC unroll 16")
+
 namespace attune::kernels {
 
 /// An instruction set that kernels are compiled for, the least one first.

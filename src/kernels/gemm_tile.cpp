@@ -1,0 +1,169 @@
+#include "kernels/gemm_tile.h"
+
+#include "kernels/simd.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm_tile.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/activation-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attune::kernels::HWY_NAMESPACE {
+
+// The tile of the steady state keeps both multiply-add units busy (latency 4, two a cycle: at least 8 sums in flight)
+// and loads little for each: with AVX-512 14 x 32 takes 28 sums, 2 vectors of B and one broadcast element of A of the
+// 32 registers; with 16 registers 6 x 16. Without fused multiply-add a product needs a register of its own: 4 x 8.
+#if HWY_CAP_GE512
+constexpr int kTileRows = 14;
+#elif HWY_CAP_GE256
+constexpr int kTileRows = 6;
+#else
+constexpr int kTileRows = 4;
+#endif
+
+constexpr int64_t kLanes = HWY_MAX_BYTES / sizeof(float);
+
+// Where the last columns of a tile end: how many lanes of vector `j` exist.
+HWY_INLINE size_t lanes_left(int64_t columns, int j) {
+  const int64_t left = columns - j * kLanes;
+  return static_cast<size_t>(left < 0 ? 0 : left > kLanes ? kLanes : left);
+}
+
+// The epilogue of `rows` rows whose sums are in a small dense buffer. Not inlined, so that one copy serves all shapes
+// of tiles: the detour through the first-level cache costs a few percent at k = 64 and nothing at k = 500. C is not
+// written before, because the residual may be C itself.
+HWY_NOINLINE void finish_tile(const GemmTile& t, int64_t rows, float* sums, int64_t sums_row) {
+  const GemmEpilogue& e = *t.epilogue;
+  const FloatTag d;
+  using Kind = Activation::Kind;
+  const Kind kind = e.activation.kind;
+  const bool array_activation = kind > Kind::kClip;
+  const auto scale = hn::Set(d, e.scale);
+  const auto low = hn::Set(d, kind == Kind::kClip ? e.activation.alpha : 0.0F);
+  const auto high = hn::Set(d, e.activation.beta);
+  for (int64_t i = 0; i < rows; ++i) {
+    float* sum = sums + i * sums_row;
+    float* c = t.c + i * t.c_row;
+    const float* residual = e.residual == nullptr ? nullptr : e.residual + (t.row + i) * e.residual_stride + t.column;
+    const auto row_bias = hn::Set(d, e.bias_rows == nullptr ? 0.0F : e.bias_rows[t.row + i]);
+    for (int64_t j = 0; j < t.columns; j += kLanes) {
+      const size_t left = static_cast<size_t>(HWY_MIN(kLanes, t.columns - j));
+      const bool whole = left == static_cast<size_t>(kLanes);
+      auto v = hn::Mul(hn::Load(d, sum + j), scale);
+      if (e.bias != nullptr) {
+        const float* bias = e.bias + t.column + j;
+        v = hn::Add(v, whole ? hn::LoadU(d, bias) : load_tail(d, bias, left));
+      }
+      if (e.bias_rows != nullptr) v = hn::Add(v, row_bias);
+      if (residual != nullptr) v = hn::Add(v, whole ? hn::LoadU(d, residual + j) : load_tail(d, residual + j, left));
+      if (kind == Kind::kRelu || kind == Kind::kClip) v = max_keep_nan(v, low);
+      if (kind == Kind::kClip) v = min_keep_nan(v, high);
+      if (array_activation) {
+        hn::Store(v, d, sum + j);
+      } else if (whole) {
+        hn::StoreU(v, d, c + j);
+      } else {
+        store_tail(v, d, c + j, left);
+      }
+    }
+    if (array_activation) activate_array(e.activation, sum, c, t.columns);
+  }
+}
+
+template <int kRows, int kVectors>
+void run_tile(const GemmTile& t) {
+  const FloatTag d;
+  // All loops over `sum` must be unrolled, or it lives on the stack.
+  FloatVector sum[kRows][kVectors];
+  const bool whole = t.columns >= kVectors * kLanes;
+  if (!t.accumulate) {
+    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
+    }
+  } else if (whole) {
+    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, t.c + i * t.c_row + j * kLanes);
+    }
+  } else {
+    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
+      const size_t left = lanes_left(t.columns, j);
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) { sum[i][j] = load_tail(d, t.c + i * t.c_row + j * kLanes, left); }
+    }
+  }
+  // One pointer for each three rows: base + stride and base + 2 stride are addressing modes, and more pointers than
+  // registers would be reloaded from the stack at each step.
+  constexpr int kPointers = (kRows + 2) / 3;
+  const float* a[kPointers];
+  ATTUNE_UNROLL for (int i = 0; i < kPointers; ++i) a[i] = t.a + 3 * i * t.a_row;
+  const ptrdiff_t a_row = t.a_row;
+  const ptrdiff_t a_column = t.a_column;
+  const float* b = t.b;
+  const ptrdiff_t b_row = t.b_row;
+  const ptrdiff_t b_panel = t.b_panel;
+  for (int64_t k = t.k; k > 0; --k) {
+    FloatVector bv[kVectors];
+    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) bv[j] = hn::LoadU(d, b + (j / 2) * b_panel + (j % 2) * kLanes);
+    b += b_row;
+    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+      const auto av = hn::Set(d, a[i / 3][(i % 3) * a_row]);
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(av, bv[j], sum[i][j]);
+    }
+    ATTUNE_UNROLL for (int i = 0; i < kPointers; ++i) a[i] += a_column;
+  }
+  if (t.epilogue != nullptr) {
+    alignas(HWY_MAX_BYTES) float sums[kRows * kVectors * kLanes];
+    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, sums + (i * kVectors + j) * kLanes);
+    }
+    finish_tile(t, kRows, sums, kVectors * kLanes);
+  } else if (whole) {
+    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, t.c + i * t.c_row + j * kLanes);
+    }
+  } else {
+    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
+      const size_t left = lanes_left(t.columns, j);
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) { store_tail(sum[i][j], d, t.c + i * t.c_row + j * kLanes, left); }
+    }
+  }
+}
+
+template <int kRows>
+void add_kernels(GemmTileKernels& kernels) {
+  kernels.full[kRows] = &run_tile<kRows, 2>;
+  kernels.half[kRows] = &run_tile<kRows, 1>;
+  if constexpr (kRows < kTileRows) add_kernels<kRows + 1>(kernels);
+}
+
+GemmTileKernels make_kernels() {
+  GemmTileKernels kernels;
+  kernels.max_rows = kTileRows;
+  kernels.panel = 2 * static_cast<int>(HWY_MAX_BYTES / sizeof(float));
+  add_kernels<1>(kernels);
+  kernels.wide[1] = &run_tile<1, 8>;
+  kernels.wide_panels[1] = 4;
+  kernels.wide[2] = &run_tile<2, 4>;
+  kernels.wide_panels[2] = 2;
+  kernels.wide[3] = kTileRows > 4 ? &run_tile<3, 4> : nullptr;
+  kernels.wide_panels[3] = kTileRows > 4 ? 2 : 0;
+  return kernels;
+}
+
+const GemmTileKernels& target_kernels() {
+  static const GemmTileKernels kernels = make_kernels();
+  return kernels;
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace attune::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attune::kernels {
+
+HWY_EXPORT(target_kernels);
+
+const GemmTileKernels& gemm_tile_kernels() { return HWY_DYNAMIC_DISPATCH(target_kernels)(); }
+
+}  // namespace attune::kernels
+#endif  // HWY_ONCE
