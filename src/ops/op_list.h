@@ -6,7 +6,25 @@
 
 // clang-format off
 #define ATTUNE_OPS(X)                                      \
+  X(concat)                                                \
+  X(constant)                                              \
+  X(constant_of_shape)                                     \
+  X(expand)                                                \
+  X(flatten)                                               \
+  X(gather)                                                \
   X(identity)                                              \
+  X(reshape)                                               \
+  X(shape)                                                 \
+  X(size)                                                  \
+  X(slice)                                                 \
+  X(slice_1)                                               \
+  X(split)                                                 \
+  X(split_2)                                               \
+  X(squeeze)                                               \
+  X(squeeze_1)                                             \
+  X(transpose)                                             \
+  X(unsqueeze)                                             \
+  X(unsqueeze_1)                                           \
   /* keep the lines above in alphabetical order */
 // clang-format on
 

@@ -1,5 +1,7 @@
 #include "ops/operator.h"
 
+#include <algorithm>
+
 #include "attune/error.h"
 
 namespace attune {
@@ -13,7 +15,8 @@ std::optional<Shape> InferContext::elements(int i) const {
     if (tensor.type() != DataType::kInt64 && tensor.type() != DataType::kInt32) return std::nullopt;
     const TensorView view = TensorView::of(tensor);
     Shape dims;
-    for (int64_t k = 0; k < tensor.elements(); ++k) dims.push_back(view.integer(k));
+    // Negative numbers below -1 would be taken for symbols.
+    for (int64_t k = 0; k < tensor.elements(); ++k) dims.push_back(std::max(view.integer(k), kUnknownDim));
     return dims;
   }
   if (info.has_elements) return info.elements;

@@ -88,6 +88,7 @@ class LayoutContext {
   bool has_input(int i) const { return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr; }
   /// Shapes may be symbolic; check has_shape.
   const ValueInfo& input(int i) const { return *inputs_[static_cast<size_t>(i)]; }
+  int output_count() const { return static_cast<int>(outputs_.size()); }
   /// How the value lies in memory where it is made.
   Layout current(int i) const { return current_[static_cast<size_t>(i)]; }
   /// The channel block b of Layout::kBlocked.
