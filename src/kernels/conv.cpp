@@ -1,8 +1,9 @@
 #include "kernels/conv.h"
 
-#include <algorithm>
-
+#include "kernels/conv_stem.h"
 #include "kernels/conv_taps.h"
+#include "kernels/conv_window.h"
+#include "kernels/depthwise.h"
 #include "kernels/simd.h"
 
 namespace attune::kernels {
@@ -15,33 +16,54 @@ TapLayer tap_layer(const ConvShape& shape) {
 
 }  // namespace
 
-ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout) {
+ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input) {
+  if (input == ImageLayout::kPlain && stem_fits(shape)) return ConvKernel::kStem;
   if (shape.groups > 1) {
+    if (shape.groups == shape.in_channels && shape.groups == shape.out_channels) return ConvKernel::kDepthwise;
     const bool whole_blocks = shape.out_channels / shape.groups % block_channels() == 0;
     return whole_blocks ? ConvKernel::kDirect : ConvKernel::kGrouped;
   }
-  return shape.kernel_h == 1 && shape.kernel_w == 1 ? ConvKernel::kPointwise : ConvKernel::kDirect;
+  const bool padded = shape.pad_top != 0 || shape.pad_left != 0 || shape.pad_bottom != 0 || shape.pad_right != 0;
+  return shape.kernel_h == 1 && shape.kernel_w == 1 && !padded ? ConvKernel::kPointwise : ConvKernel::kDirect;
 }
 
-int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel) { return packed_taps_size(tap_layer(shape)); }
+int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel kernel) {
+  switch (kernel) {
+    case ConvKernel::kDepthwise:
+      return packed_depthwise_size(shape);
+    case ConvKernel::kStem:
+      return packed_stem_size(shape);
+    default:
+      return packed_taps_size(tap_layer(shape));
+  }
+}
 
-void pack_conv_weights(const ConvShape& shape, ConvKernel, const float* weights, float* packed, Parallel& parallel) {
-  const int64_t taps = shape.kernel_h * shape.kernel_w;
-  pack_taps(tap_layer(shape), weights, shape.in_channels / shape.groups * taps, taps, packed, parallel);
+void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* weights, float* packed,
+                       Parallel& parallel) {
+  switch (kernel) {
+    case ConvKernel::kDepthwise:
+      return pack_depthwise(shape, weights, packed);
+    case ConvKernel::kStem:
+      return pack_stem(shape, weights, packed);
+    default: {
+      const int64_t taps = shape.kernel_h * shape.kernel_w;
+      pack_taps(tap_layer(shape), weights, shape.in_channels / shape.groups * taps, taps, packed, parallel);
+    }
+  }
 }
 
 int64_t conv_workspace_size(const ConvShape&, ConvKernel, int) { return 0; }
 
 RowRange conv_input_rows(const ConvShape& shape, RowRange rows) {
-  if (rows.begin >= rows.end) return {0, 0};
-  const int64_t begin = rows.begin * shape.stride_h - shape.pad_top;
-  const int64_t end = (rows.end - 1) * shape.stride_h - shape.pad_top + (shape.kernel_h - 1) * shape.dilation_h + 1;
-  const int64_t first = std::clamp<int64_t>(begin, 0, shape.in_h);
-  return {first, std::max(first, std::min(end, shape.in_h))};
+  const WindowAxis axis{shape.in_h, shape.kernel_h, shape.stride_h, shape.dilation_h, shape.pad_top};
+  const WindowRange range = window_input(axis, rows.begin, rows.end);
+  return {range.begin, range.end};
 }
 
-void run_conv(const ConvShape& shape, ConvKernel, const float* packed, const ConstImage& in, const Image& out,
+void run_conv(const ConvShape& shape, ConvKernel kernel, const float* packed, const ConstImage& in, const Image& out,
               const ConvEpilogue& epilogue, RowRange rows, float*, Parallel& parallel) {
+  if (kernel == ConvKernel::kDepthwise) return run_depthwise(shape, packed, in, out, epilogue, rows, parallel);
+  if (kernel == ConvKernel::kStem) return run_stem(shape, packed, in, out, epilogue, rows, parallel);
   TapRun run;
   run.layer = tap_layer(shape);
   run.batch = shape.batch;

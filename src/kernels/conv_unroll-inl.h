@@ -90,6 +90,22 @@ HWY_NOINLINE inline void finish_pixels(const Activation& activation, float* cons
   });
 }
 
+/// out = activation(from) [+ residual] for `size` neighbouring floats, whole blocks; residual null for none. `out` may
+/// be `from` or `residual`.
+HWY_NOINLINE inline void finish_row(const Activation& activation, const float* from, float* out, int64_t size,
+                                    const float* residual) {
+  with_activation(activation.kind, [&](auto kind) HWY_ATTR {
+    const BlockTag d;
+    const BlockVector alpha = hn::Set(d, activation.alpha);
+    const BlockVector beta = hn::Set(d, activation.beta);
+    for (int64_t i = 0; i < size; i += kLanes) {
+      BlockVector y = activate<decltype(kind)::value>(d, hn::LoadU(d, from + i), alpha, beta);
+      if (residual != nullptr) y = hn::Add(y, hn::LoadU(d, residual + i));
+      hn::StoreU(y, d, out + i);
+    }
+  });
+}
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace attune::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
