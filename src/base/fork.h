@@ -7,7 +7,7 @@
 namespace attune {
 
 /// 0 in the first process, one more in each generation of children: what was started under another number (threads)
-/// does not exist here. Costs one load.
+/// does not exist here. Forks count from the first call, or the first ForkSafeMutex, on. Costs two loads.
 uint32_t fork_generation() noexcept;
 
 /// A std::mutex that no fork leaves locked: a thread that forks first waits for all of these to be free, so the child

@@ -7,8 +7,9 @@
 
 namespace attune {
 
-/// Starts a detached thread, named `name` (15 characters), that takes no signals: handlers of the program, such as
-/// Python's, run in its own threads. False when the operating system refuses another thread. `body` must not throw.
+/// Starts a detached thread, named `name` (15 characters), that takes no signals but those of faults and of
+/// sampling profilers: handlers of the program, such as Python's, run in its own threads. False when the operating
+/// system refuses another thread. `body` must not throw.
 [[nodiscard]] bool start_thread(const std::string& name, std::function<void()> body);
 
 /// The kernel's number of the calling thread: what `top -H` shows.

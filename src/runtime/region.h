@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/memory.h"
 
@@ -40,13 +41,19 @@ class Region {
   std::shared_ptr<Pool> pool_;  // null unless the region is mapped
 };
 
-/// Gives each run its Region.
+/// What a request for a region stands for: the pool counts runs to forget what only old ones needed.
+enum class RegionUse {
+  kRun,   ///< The first region of a run.
+  kPart,  ///< A further one of the run that asked last: a later segment, the body of a Loop.
+};
+
+/// Gives runs their regions.
 ///
-/// With `keep` (the option `enable_cpu_mem_arena`) a region goes back to the pool at the end of its run. What the pool
-/// then holds follows the last kWindow requests: no more regions than were in use at once among them, and no more bytes
-/// in each than the largest of them. So shapes that alternate within kWindow runs fault no page twice, and what one
-/// exceptional run took is back with the operating system kWindow runs later. Without `keep` a region is unmapped at
-/// the end of its run. Regions below kSmallBytes always come from the heap, which recycles them cheaply.
+/// With `keep` (the option `enable_cpu_mem_arena`) a region goes back to the pool when its run ends. What the pool then
+/// holds follows the last kWindow runs: no more regions than were in use at once during them, and no more bytes in each
+/// than the largest that they asked for. So shapes that alternate within kWindow runs fault no page twice, and what one
+/// exceptional run took is back with the operating system kWindow runs later. Without `keep` a region is unmapped when
+/// its run ends. Regions below kSmallBytes always come from the heap, which recycles them cheaply.
 class RegionPool {
  public:
   explicit RegionPool(bool keep);
@@ -55,7 +62,7 @@ class RegionPool {
   RegionPool& operator=(const RegionPool&) = delete;
 
   /// Throws attune::Error kRuntimeException if the machine cannot have so much memory.
-  Region acquire(size_t bytes);
+  Region acquire(size_t bytes, RegionUse use = RegionUse::kRun);
 
   /// Gives all that no run uses back to the operating system, and forgets the past:
   /// `memory.enable_memory_arena_shrinkage`.
@@ -66,6 +73,7 @@ class RegionPool {
 
   static constexpr size_t kSmallBytes = 64 << 10;
   static constexpr int kWindow = 16;
+  static constexpr size_t kMostKept = 64;
 
  private:
   std::shared_ptr<Region::Pool> pool_;
@@ -73,23 +81,40 @@ class RegionPool {
 
 /// Buffers of output tensors, which belong to the caller: an output is never shared, and is written by the run alone
 /// until it is handed out. With `keep`, a buffer whose owner lets go of it waits for the next run, because fresh pages
-/// cost 0.55 ms a MiB; the buffers waiting never exceed, in bytes and in number, those that the larger of the last two
-/// runs took. Without `keep` they are unmapped at once.
+/// cost 0.55 ms a MiB; the buffers waiting never exceed, in bytes and in number, what the largest of the last kWindow
+/// runs took, times the most runs at once among them. Without `keep` buffers are unmapped at once.
 class OutputBuffers {
  public:
+  /// One run's requests; counted when it is destroyed. Belongs to one thread at a time.
+  class Run {
+   public:
+    Run(Run&&) noexcept = default;
+    Run& operator=(Run&&) = delete;
+    ~Run();
+
+    /// A buffer of at least `bytes` bytes, aligned to kRegionAlignment, contents indeterminate; null for 0. The last
+    /// owner may let go of it in any thread, after the pool too. Throws attune::Error kRuntimeException if the machine
+    /// cannot have so much memory.
+    std::shared_ptr<std::byte> acquire(size_t bytes);
+
+   private:
+    friend class OutputBuffers;
+    struct Pool;
+    explicit Run(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) {}
+
+    std::shared_ptr<Pool> pool_;
+    size_t bytes_ = 0;
+    size_t count_ = 0;
+  };
+
   explicit OutputBuffers(bool keep);
   ~OutputBuffers();
   OutputBuffers(const OutputBuffers&) = delete;
   OutputBuffers& operator=(const OutputBuffers&) = delete;
 
-  /// Tells that the next `acquire` belongs to a new run. With overlapping runs the bound above is approximate.
-  void begin_run();
+  [[nodiscard]] Run begin_run();
 
-  /// A buffer of at least `bytes` bytes, aligned to kRegionAlignment, contents indeterminate; null for 0. The last
-  /// owner may let go of it in any thread, after the pool too.
-  std::shared_ptr<std::byte> acquire(size_t bytes);
-
-  /// Frees the buffers that wait.
+  /// Frees the buffers that wait, and forgets the past.
   void shrink() noexcept;
 
   /// Bytes of the buffers that wait.
@@ -97,10 +122,10 @@ class OutputBuffers {
 
   /// Smaller buffers are not worth keeping: the heap recycles them.
   static constexpr size_t kSmallBytes = 64 << 10;
+  static constexpr int kWindow = 4;
 
  private:
-  struct Pool;
-  std::shared_ptr<Pool> pool_;
+  std::shared_ptr<Run::Pool> pool_;
 };
 
 }  // namespace attune

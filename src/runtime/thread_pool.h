@@ -13,6 +13,7 @@
 // then all workers sleep. Waking one that sleeps costs 10-50 us; one that polls, well under 1 us.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -46,6 +47,8 @@ class ThreadPool {
 
   static constexpr int64_t kSpinNs = 100'000;
   static constexpr int64_t kLingerNs = 50'000;
+  /// What lingering may cost all workers together.
+  static constexpr int64_t kLingerSumNs = 500'000;
 
  private:
   friend class RunThreads;
@@ -79,7 +82,7 @@ class RunThreads final : public Parallel {
   bool allow_spinning_;
   bool nested_;          // made inside a task or another run of this thread: its caller's CPU is counted already
   uint32_t generation_;  // of fork
-  uint32_t slot_hint_;   // the slot used last, warm in this core's cache
+  std::atomic<uint32_t> slot_hint_;  // the slot used last, warm in this core's cache
 };
 
 }  // namespace attune
