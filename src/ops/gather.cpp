@@ -22,6 +22,9 @@ class Gather final : public Operator {
     pass_elements(context);
   }
 
+  /// Rows are moved as bytes, so a table of embeddings is read where it lies in the file.
+  bool reads_unaligned(int i) const override { return i == 0; }
+
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView>, int) const override {
     return static_cast<size_t>(inputs[1].elements()) * sizeof(int64_t);
   }

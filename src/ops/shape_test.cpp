@@ -39,8 +39,8 @@ class ShapeArithmetic : public testing::Test {
  protected:
   ShapeArithmetic() {
     graph.opsets[""] = 17;
-    batch = graph.symbols->named("batch");
-    seq = graph.symbols->named("seq");
+    batch = graph.symbols->fresh("batch");
+    seq = graph.symbols->fresh("seq");
     x = graph.add_value("x", DataType::kFloat, Shape{batch, seq, 768});
     graph.add_input(x);
   }
