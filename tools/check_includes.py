@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "onnx": {"base", "tensor", "graph"},
     "optimize": {"base", "tensor", "graph"},
     "ops": {"base", "tensor", "graph", "kernels"},
-    "plan": {"base", "tensor", "graph", "ops"},
+    "plan": {"base", "tensor", "graph", "kernels", "ops"},  # a layout has the width of the kernels' blocks
     "runtime": {"base", "tensor", "graph", "ops", "plan"},
     "session": {"base", "tensor", "graph", "onnx", "optimize", "ops", "plan", "runtime"},
     "tune": {"base", "session"},

@@ -62,8 +62,7 @@ struct Tile {
   const float* bias;                      // null: go on from what `out` holds
   const float* residual[kMaxTilePixels];  // first is null: none
   int64_t residual_channel_stride;
-  bool finish;  // apply the activation
-  bool clamp;   // the activation is max and min
+  bool clamp;  // these are the whole sums, and the activation is max and min
   float low;
   float high;
 };
@@ -141,7 +140,7 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
     }
   }
 
-  if (tile.finish && tile.clamp) {
+  if (tile.clamp) {
     const BlockVector low = hn::Set(d, tile.low);
     const BlockVector high = hn::Set(d, tile.high);
     unroll<kVectors>([&](auto v) ATTUNE_UNROLLED {
