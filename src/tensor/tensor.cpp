@@ -148,9 +148,7 @@ bool Tensor::is_aligned() const {
   return size <= 1 || reinterpret_cast<uintptr_t>(data_) % std::min<size_t>(size, alignof(double)) == 0;
 }
 
-Tensor Tensor::aligned() const {
-  return is_aligned() ? *this : copied();
-}
+Tensor Tensor::aligned() const { return is_aligned() ? *this : copied(); }
 
 Tensor Tensor::copied() const {
   Tensor copy = allocate(type_, shape_);
