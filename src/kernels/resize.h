@@ -50,11 +50,13 @@ struct ResizeAxis {
   int64_t in_size = 0;
   int64_t out_size = 0;
   int64_t taps = 0;              ///< 1 nearest, 2 linear, 4 cubic, more with antialiasing
-  std::vector<int32_t> index;    ///< [out_size][taps]
-  std::vector<float> weight;     ///< [out_size][taps]; empty for nearest, whose weights are 1
+  std::vector<int32_t> index;    ///< [taps][out_size]
+  std::vector<float> weight;     ///< [taps][out_size]; empty for nearest, whose weights are 1
   std::vector<uint8_t> outside;  ///< [out_size], 1 where kTfCropAndResize extrapolates; empty if nowhere
 };
 
+/// Coordinates are computed in single precision and in onnxruntime's order of operations, so that a coordinate between
+/// two pixels rounds to the same side.
 ResizeAxis make_resize_axis(const ResizeAxisSpec& spec);
 
 /// The input rows that output rows `rows` read.
