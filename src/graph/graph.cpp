@@ -58,6 +58,13 @@ Value* Graph::find_value(std::string_view name) const {
   return entry == values_.end() ? nullptr : entry->second.get();
 }
 
+std::vector<const Value*> Graph::values() const {
+  std::vector<const Value*> values;
+  values.reserve(values_.size());
+  for (const auto& [name, value] : values_) values.push_back(value.get());
+  return values;
+}
+
 void Graph::add_output(Value* value, std::string_view name, std::optional<Shape> stated_shape) {
   outputs_.push_back({name.empty() ? value->name : std::string(name), value, stated_shape});
 }

@@ -136,6 +136,8 @@ class Graph {
                    std::optional<Shape> shape = std::nullopt);
   Value* add_constant(Tensor tensor, std::string_view name = {});
   Value* find_value(std::string_view name) const;
+  /// All values, sorted by name.
+  std::vector<const Value*> values() const;
 
   void add_input(Value* value) { inputs_.push_back(value); }
   /// An empty name takes the value's.

@@ -320,6 +320,10 @@ class Binder {
     for (size_t i = 0; i < roots_.size(); ++i) {
       if (roots_[i].in_region && roots_[i].output >= 0) segment_->values[i] = {Place::kOutput, roots_[i].output, 0};
     }
+    for (size_t i = 0; i < roots_.size(); ++i) {
+      const Root& root = roots_[i];
+      if (root.in_region) segment_->blocks.push_back({static_cast<int>(i), root.first, root.last, root.bytes});
+    }
     for (size_t i = 0; i < root_of_.size(); ++i) {
       if (root_of_[i] != kNoRoot) segment_->values[i] = segment_->values[static_cast<size_t>(root_of_[i])];
     }
@@ -373,6 +377,15 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs) {
 
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options) {
   return Binder(program, state, options).bind();
+}
+
+std::vector<size_t> live_bytes(const Segment& segment) {
+  std::vector<size_t> live(segment.steps.size(), 0);
+  for (size_t k = 0; k < live.size(); ++k) live[k] = segment.steps[k].workspace_bytes;
+  for (const Block& block : segment.blocks) {
+    for (int k = block.first; k <= block.last; ++k) live[static_cast<size_t>(k)] += block.bytes;
+  }
+  return live;
 }
 
 }  // namespace attune

@@ -39,6 +39,14 @@ struct PlannedStep {
   size_t workspace_bytes = 0;
 };
 
+/// Memory that one value, and those that share it, need from a step to another; places in Segment::steps.
+struct Block {
+  int value = 0;  ///< The first value that lies there.
+  int first = 0;
+  int last = 0;
+  size_t bytes = 0;
+};
+
 /// An output that no step writes where it belongs: another output, an input or a constant is the same value.
 struct OutputCopy {
   int output = 0;
@@ -54,7 +62,8 @@ struct Segment {
   std::vector<PlannedValue> values;  ///< One for each Program value.
   std::vector<Shape> shapes;         ///< Likewise; valid where the value's shape is known.
   std::vector<Tensor> bound;         ///< What Place::kBound values index.
-  std::vector<OutputCopy> copies;    ///< After the last segment.
+  std::vector<Block> blocks;
+  std::vector<OutputCopy> copies;  ///< After the last segment.
   size_t region_bytes = 0;
   size_t lower_bound = 0;  ///< The largest set of blocks alive at once.
   bool is_last = false;
@@ -82,5 +91,8 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs);
 /// or to the first whose output sizes depend on data; moves the state behind them. Throws Error naming the node when
 /// shapes contradict each other, kRuntimeException when a size overflows.
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
+
+/// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's steps runs.
+std::vector<size_t> live_bytes(const Segment& segment);
 
 }  // namespace attune

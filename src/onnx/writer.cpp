@@ -1,0 +1,164 @@
+#include "onnx/writer.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <protozero/pbf_writer.hpp>
+
+#include "attune/error.h"
+
+namespace attune {
+namespace {
+
+using protozero::pbf_writer;
+
+void write_entry(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view key, std::string_view value) {
+  pbf_writer entry(parent, tag);
+  entry.add_string(1, key.data(), key.size());
+  entry.add_string(2, value.data(), value.size());
+}
+
+void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view name) {
+  message.add_packed_int64(1, tensor.shape().begin(), tensor.shape().end());
+  message.add_int32(2, static_cast<int32_t>(tensor.type()));
+  if (!name.empty()) message.add_string(8, name.data(), name.size());
+  if (tensor.type() == DataType::kString) {
+    for (const std::string& value : tensor.values<std::string>()) message.add_string(6, value);
+  } else {
+    message.add_bytes(9, static_cast<const char*>(tensor.raw()), tensor.bytes());
+  }
+}
+
+void write_shape(pbf_writer& parent, protozero::pbf_tag_type tag, const Shape& shape, const Symbols& symbols) {
+  pbf_writer message(parent, tag);
+  for (const int64_t dim : shape) {
+    pbf_writer dimension(message, 1);
+    if (is_known(dim)) {
+      dimension.add_int64(1, dim);
+    } else if (const std::string_view label = symbols.name(dim); !label.empty()) {
+      dimension.add_string(2, label.data(), label.size());
+    }
+  }
+}
+
+void write_value(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view name, DataType type,
+                 const std::optional<Shape>& shape, const Symbols& symbols) {
+  pbf_writer message(parent, tag);
+  message.add_string(1, name.data(), name.size());
+  pbf_writer type_message(message, 2);
+  pbf_writer tensor_type(type_message, 1);
+  tensor_type.add_int32(1, static_cast<int32_t>(type));
+  if (shape) write_shape(tensor_type, 2, *shape, symbols);
+}
+
+// onnx.AttributeProto.AttributeType, by the alternative of AttributeValue.
+struct AttributeWriter {
+  pbf_writer& message;
+
+  void operator()(int64_t value) {
+    message.add_int64(3, value);
+    message.add_enum(20, 2);
+  }
+  void operator()(float value) {
+    message.add_float(2, value);
+    message.add_enum(20, 1);
+  }
+  void operator()(const std::string& value) {
+    message.add_bytes(4, value);
+    message.add_enum(20, 3);
+  }
+  void operator()(const Tensor& value) {
+    {
+      pbf_writer tensor(message, 5);
+      write_tensor(tensor, value, {});
+    }
+    message.add_enum(20, 4);
+  }
+  void operator()(const std::vector<int64_t>& values) {
+    message.add_packed_int64(8, values.begin(), values.end());
+    message.add_enum(20, 7);
+  }
+  void operator()(const std::vector<float>& values) {
+    message.add_packed_float(7, values.begin(), values.end());
+    message.add_enum(20, 6);
+  }
+  void operator()(const std::vector<std::string>& values) {
+    for (const std::string& value : values) message.add_bytes(9, value);
+    message.add_enum(20, 8);
+  }
+  void operator()(const std::vector<Tensor>& values) {
+    for (const Tensor& value : values) {
+      pbf_writer tensor(message, 10);
+      write_tensor(tensor, value, {});
+    }
+    message.add_enum(20, 9);
+  }
+  void operator()(const std::shared_ptr<const Graph>&) { throw_subgraph(); }
+  void operator()(const std::vector<std::shared_ptr<const Graph>>&) { throw_subgraph(); }
+
+  [[noreturn]] static void throw_subgraph() {
+    throw Error(ErrorCode::kNotImplemented, "Models with subgraphs cannot be written.");
+  }
+};
+
+void write_node(pbf_writer& graph, const Node& node) {
+  pbf_writer message(graph, 1);
+  for (const Value* input : node.inputs()) message.add_string(1, input == nullptr ? std::string() : input->name);
+  for (const Value* output : node.outputs()) message.add_string(2, output == nullptr ? std::string() : output->name);
+  message.add_string(3, node.name);
+  message.add_string(4, node.op_type);
+  for (const Attributes::Entry& entry : node.attributes.entries()) {
+    pbf_writer attribute(message, 5);
+    attribute.add_string(1, entry.name);
+    std::visit(AttributeWriter{attribute}, entry.value);
+  }
+  if (!node.domain.empty()) message.add_string(7, node.domain);
+}
+
+}  // namespace
+
+std::string write_model(const Graph& graph) {
+  std::string bytes;
+  pbf_writer model(bytes);
+  const ModelMetadata& metadata = graph.metadata;
+  model.add_int64(1, metadata.ir_version != 0 ? metadata.ir_version : 8);
+  model.add_string(2, metadata.producer_name);
+  model.add_string(3, metadata.producer_version);
+  model.add_string(4, metadata.domain);
+  model.add_int64(5, metadata.version);
+  model.add_string(6, metadata.description);
+  {
+    pbf_writer message(model, 7);
+    for (const auto& node : graph.nodes()) write_node(message, *node);
+    message.add_string(2, metadata.graph_name);
+    for (const Value* value : graph.values()) {
+      if (!value->is_constant()) continue;
+      pbf_writer tensor(message, 5);
+      write_tensor(tensor, value->constant, value->name);
+    }
+    message.add_string(10, metadata.graph_description);
+    for (const Value* input : graph.inputs()) {
+      write_value(message, 11, input->name, input->type, input->shape, *graph.symbols);
+    }
+    for (const Value* value : graph.overridable()) {
+      write_value(message, 11, value->name, value->type, value->shape, *graph.symbols);
+    }
+    for (const GraphOutput& output : graph.outputs()) {
+      write_value(message, 12, output.name, output.value->type,
+                  output.stated_shape ? output.stated_shape : output.value->shape, *graph.symbols);
+    }
+  }
+  for (const auto& [domain, version] : graph.opsets) {
+    pbf_writer opset(model, 8);
+    opset.add_string(1, domain);
+    opset.add_int64(2, version);
+  }
+  for (const auto& [key, value] : metadata.custom) write_entry(model, 14, key, value);
+  if (bytes.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("A model of {} bytes is larger than protobuf allows.", bytes.size()));
+  }
+  return bytes;
+}
+
+}  // namespace attune

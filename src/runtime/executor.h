@@ -1,0 +1,35 @@
+// Runs a program.
+#pragma once
+
+#include <atomic>
+#include <span>
+#include <vector>
+
+#include "attune/tensor.h"
+#include "base/parallel.h"
+#include "plan/plan_cache.h"
+#include "plan/program.h"
+#include "runtime/profiler.h"
+#include "runtime/region.h"
+
+namespace attune {
+
+/// What a run uses; everything outlives the run.
+struct RunEnvironment {
+  const Program& program;
+  PlanCache& plans;
+  RegionPool& regions;
+  OutputBuffers& outputs;
+  Parallel& parallel;
+  /// The most threads of any run of the session: what plans reserve scratch memory for.
+  int threads = 1;
+  Profiler* profiler = nullptr;                  ///< Null when profiling is off.
+  const std::atomic<bool>* terminate = nullptr;  ///< Looked at before each step; null when nobody can end the run.
+};
+
+/// Runs the steps one after another in the program's order. `inputs` follow Program::inputs and were checked against
+/// the model; their memory is only read. Returns Program::outputs, each in memory of its own. Thread safety: any number
+/// of calls at once. Throws Error kFail naming the node that failed, with its shapes.
+std::vector<Tensor> run_sequential(const RunEnvironment& environment, std::span<const Tensor> inputs);
+
+}  // namespace attune
