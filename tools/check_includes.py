@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "tensor": {"base"},
     "graph": {"base", "tensor"},
     "onnx": {"base", "tensor", "graph"},
-    "optimize": {"base", "tensor", "graph"},
+    "optimize": {"base", "tensor", "graph", "ops"},
     "ops": {"base", "tensor", "graph", "kernels"},
     "plan": {"base", "tensor", "graph", "kernels", "ops"},  # a layout has the width of the kernels' blocks
     "runtime": {"base", "tensor", "graph", "ops", "plan"},

@@ -11,11 +11,8 @@
   X(constant_of_shape)                                     \
   X(expand)                                                \
   X(flatten)                                               \
-  X(fused_matmul)                                          \
   X(gather)                                                \
-  X(gemm)                                                  \
   X(identity)                                              \
-  X(matmul)                                                \
   X(reshape)                                               \
   X(shape)                                                 \
   X(size)                                                  \

@@ -1,0 +1,127 @@
+#include "optimize/optimize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "attune/error.h"
+#include "ops/op_def.h"
+#include "optimize/inference.h"
+#include "optimize/passes.h"
+#include "optimize/rewriter.h"
+
+namespace attune {
+namespace {
+
+using optimize::Pass;
+using optimize::Rewriter;
+using optimize::Stage;
+
+/// A stage's passes feed each other for a few rounds; more means that two of them undo each other's work.
+constexpr int kMostRounds = 8;
+
+/// Initializers that a caller may feed are no constants: hides their default values from the passes.
+class OverridableHidden {
+ public:
+  explicit OverridableHidden(Graph& graph) {
+    for (Value* value : graph.overridable()) hidden_.emplace_back(value, std::exchange(value->constant, Tensor()));
+  }
+  OverridableHidden(const OverridableHidden&) = delete;
+  OverridableHidden& operator=(const OverridableHidden&) = delete;
+  ~OverridableHidden() {
+    for (auto& [value, constant] : hidden_) value->constant = std::move(constant);
+  }
+
+ private:
+  std::vector<std::pair<Value*, Tensor>> hidden_;
+};
+
+class Optimizer {
+ public:
+  Optimizer(Graph& graph, OptimizationLevel level, const OptimizeContext& context)
+      : graph_(graph), level_(level), context_(context) {}
+
+  void run() {
+    for (const Stage& stage : optimize::stages()) {
+      for (int round = 0; round < kMostRounds; ++round) {
+        int changes = 0;
+        for (const Pass& pass : stage) {
+          if (is_wanted(pass)) changes += run_pass(pass);
+        }
+        if (changes == 0) break;
+      }
+    }
+  }
+
+ private:
+  bool is_wanted(const Pass& pass) const {
+    return pass.level <= level_ &&
+           std::find(context_.disabled.begin(), context_.disabled.end(), pass.name) == context_.disabled.end();
+  }
+
+  int run_pass(const Pass& pass) {
+    const auto start = std::chrono::steady_clock::now();
+    Rewriter rewriter(graph_, context_);
+    try {
+      pass.run(rewriter);
+      rewriter.finish();
+      if (context_.verify && rewriter.changes() > 0) {
+        graph_.check();
+        optimize::infer_known(graph_);
+      }
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("Optimization pass '{}': {}", pass.name, error.text()));
+    }
+    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+    if (context_.report != nullptr) log(pass, rewriter, time.count());
+    return rewriter.changes();
+  }
+
+  void log(const Pass& pass, Rewriter& rewriter, double milliseconds) {
+    auto& reports = context_.report->passes;
+    auto entry = std::find_if(reports.begin(), reports.end(), [&](const PassReport& r) { return r.pass == pass.name; });
+    if (entry == reports.end()) entry = reports.insert(reports.end(), PassReport{pass.name, 0, 0, 0.0, {}});
+    ++entry->runs;
+    entry->changes += rewriter.changes();
+    entry->milliseconds += milliseconds;
+    // The last round sees the graph as it stays: what it refuses is what was refused for good.
+    entry->refusals = rewriter.take_refusals();
+  }
+
+  Graph& graph_;
+  OptimizationLevel level_;
+  const OptimizeContext& context_;
+};
+
+}  // namespace
+
+bool has_operator(std::string_view domain, std::string_view name, int version) {
+  return find_op(domain, name, version) != nullptr;
+}
+
+void optimize_graph(Graph& graph, OptimizationLevel level, const OptimizeContext& context) {
+  if (context.report != nullptr) *context.report = {};
+  const auto count = [&] { return static_cast<int>(graph.nodes().size()); };
+  const int before = count();
+  const OverridableHidden hidden(graph);
+  optimize::infer_known(graph);
+  if (level != OptimizationLevel::kNone) Optimizer(graph, level, context).run();
+  if (context.report != nullptr) {
+    context.report->nodes_before = before;
+    context.report->nodes_after = count();
+  }
+}
+
+std::vector<std::string_view> pass_names() {
+  std::vector<std::string_view> names;
+  for (const Stage& stage : optimize::stages()) {
+    for (const Pass& pass : stage) {
+      if (std::find(names.begin(), names.end(), pass.name) == names.end()) names.push_back(pass.name);
+    }
+  }
+  return names;
+}
+
+}  // namespace attune
