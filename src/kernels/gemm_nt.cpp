@@ -65,9 +65,17 @@ HWY_NOINLINE void run_columns(const GemmShape& shape, const float* a, ptrdiff_t 
   for (; i + kRows <= shape.m; i += kRows) {
     run_dots<kRows, kTileColumns>(shape.k, a + i * a_row, a_row, b, b_row, out + i * out_row, out_row);
   }
-  for (; i < shape.m; ++i) {
-    run_dots<1, kTileColumns>(shape.k, a + i * a_row, a_row, b, b_row, out + i * out_row, out_row);
+  if constexpr (kRows > 2) {
+    if (shape.m - i == 3) {
+      run_dots<3, kTileColumns>(shape.k, a + i * a_row, a_row, b, b_row, out + i * out_row, out_row);
+      return;
+    }
+    if (shape.m - i == 2) {
+      run_dots<2, kTileColumns>(shape.k, a + i * a_row, a_row, b, b_row, out + i * out_row, out_row);
+      return;
+    }
   }
+  if (i < shape.m) run_dots<1, kTileColumns>(shape.k, a + i * a_row, a_row, b, b_row, out + i * out_row, out_row);
 }
 
 // Columns [begin, end) of C. The sums of a few columns stay in a buffer, not in C, which may be the residual.
