@@ -6,22 +6,95 @@
 
 // clang-format off
 #define ATTUNE_OPS(X)                                      \
+  X(abs)                                                   \
+  X(acos)                                                  \
+  X(acosh)                                                 \
+  X(add)                                                   \
+  X(asin)                                                  \
+  X(asinh)                                                 \
+  X(atan)                                                  \
+  X(atanh)                                                 \
+  X(bitwise_not)                                           \
+  X(cast)                                                  \
+  X(cast_like)                                             \
+  X(ceil)                                                  \
+  X(celu)                                                  \
+  X(clip)                                                  \
+  X(clip_6)                                                \
   X(concat)                                                \
   X(constant)                                              \
   X(constant_of_shape)                                     \
+  X(cos)                                                   \
+  X(cosh)                                                  \
+  X(div)                                                   \
+  X(elu)                                                   \
+  X(erf)                                                   \
+  X(exp)                                                   \
   X(expand)                                                \
   X(flatten)                                               \
+  X(floor)                                                 \
   X(gather)                                                \
+  X(gelu)                                                  \
+  X(hard_sigmoid)                                          \
+  X(hard_swish)                                            \
   X(identity)                                              \
+  X(is_inf)                                                \
+  X(is_nan)                                                \
+  X(leaky_relu)                                            \
+  X(log)                                                   \
+  X(logical_not)                                           \
+  X(mish)                                                  \
+  X(mod)                                                   \
+  X(mul)                                                   \
+  X(neg)                                                   \
+  X(pow)                                                   \
+  X(prelu)                                                 \
+  X(reciprocal)                                            \
+  X(reduce_l1)                                             \
+  X(reduce_l1_1)                                           \
+  X(reduce_l2)                                             \
+  X(reduce_l2_1)                                           \
+  X(reduce_log_sum)                                        \
+  X(reduce_log_sum_1)                                      \
+  X(reduce_log_sum_exp)                                    \
+  X(reduce_log_sum_exp_1)                                  \
+  X(reduce_max)                                            \
+  X(reduce_max_1)                                          \
+  X(reduce_mean)                                           \
+  X(reduce_mean_1)                                         \
+  X(reduce_min)                                            \
+  X(reduce_min_1)                                          \
+  X(reduce_prod)                                           \
+  X(reduce_prod_1)                                         \
+  X(reduce_sum)                                            \
+  X(reduce_sum_1)                                          \
+  X(reduce_sum_square)                                     \
+  X(reduce_sum_square_1)                                   \
+  X(relu)                                                  \
   X(reshape)                                               \
+  X(round)                                                 \
+  X(selu)                                                  \
   X(shape)                                                 \
+  X(shrink)                                                \
+  X(sigmoid)                                               \
+  X(sign)                                                  \
+  X(sin)                                                   \
+  X(sinh)                                                  \
   X(size)                                                  \
   X(slice)                                                 \
   X(slice_1)                                               \
+  X(softplus)                                              \
+  X(softsign)                                              \
   X(split)                                                 \
   X(split_2)                                               \
+  X(sqrt)                                                  \
   X(squeeze)                                               \
   X(squeeze_1)                                             \
+  X(sub)                                                   \
+  X(swish)                                                 \
+  X(tan)                                                   \
+  X(tanh)                                                  \
+  X(thresholded_relu)                                      \
   X(transpose)                                             \
   X(unsqueeze)                                             \
   X(unsqueeze_1)                                           \
