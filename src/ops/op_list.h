@@ -33,8 +33,10 @@
   X(expand)                                                \
   X(flatten)                                               \
   X(floor)                                                 \
+  X(fused_matmul)                                          \
   X(gather)                                                \
   X(gelu)                                                  \
+  X(gemm)                                                  \
   X(hard_sigmoid)                                          \
   X(hard_swish)                                            \
   X(identity)                                              \
@@ -43,6 +45,7 @@
   X(leaky_relu)                                            \
   X(log)                                                   \
   X(logical_not)                                           \
+  X(matmul)                                                \
   X(mish)                                                  \
   X(mod)                                                   \
   X(mul)                                                   \
