@@ -51,7 +51,8 @@ inline Tensor from_blocked(const Tensor& blocked, const Shape& s, int64_t block)
 /// One node whose inputs named in `blocked` come in blocks.
 class BlockedTest {
  public:
-  BlockedTest(std::string_view op_type, int version = 17) : op_type_(op_type), version_(version) {}
+  explicit BlockedTest(std::string_view op_type, int version = 17, std::string_view domain = "")
+      : op_type_(op_type), domain_(domain), version_(version) {}
 
   BlockedTest& attribute(std::string_view name, AttributeValue value) {
     attributes_.set(name, std::move(value));
@@ -63,29 +64,35 @@ class BlockedTest {
   BlockedTest& blocked(Tensor tensor) { return add(std::move(tensor), false, true); }
   /// A fed plain input.
   BlockedTest& plain(Tensor tensor) { return add(std::move(tensor), false, false); }
+  /// An optional input that is left out.
+  BlockedTest& no_input() { return add(Tensor(), false, false); }
 
   /// Checks that the operator asks for the first input in `wanted`, writes output 0 in `output`, and gives the same
-  /// numbers as on plain tensors, for each output.
+  /// numbers as on plain tensors, for each output; constants are packed as a session packs them.
   void expect(Layout wanted, Layout output, int output_count = 1) {
     const int64_t block = kernels::block_channels();
     Graph graph;
-    graph.opsets[""] = version_;
+    graph.opsets[domain_] = version_;
     std::vector<Value*> values;
     for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (!inputs_[i]) {
+        values.push_back(nullptr);
+        continue;
+      }
       values.push_back(is_constant_[i] ? graph.add_constant(inputs_[i])
                                        : graph.add_value({}, inputs_[i].type(), inputs_[i].shape()));
     }
     std::vector<Value*> results;
     for (int i = 0; i < output_count; ++i) results.push_back(graph.add_value());
-    Node* node = graph.add_node(op_type_, values, results, "tested", "", version_);
+    Node* node = graph.add_node(op_type_, values, results, "tested", domain_, version_);
     node->attributes = attributes_;
     const auto op = make_node_operator(*node);
     infer_node(graph, *node, *op);
 
     std::vector<ValueInfo> infos;
-    for (const Value* value : values) infos.push_back(value_info(*value));
+    for (const Value* value : values) infos.push_back(value == nullptr ? ValueInfo{} : value_info(*value));
     std::vector<const ValueInfo*> pointers;
-    for (const ValueInfo& info : infos) pointers.push_back(&info);
+    for (size_t i = 0; i < values.size(); ++i) pointers.push_back(values[i] == nullptr ? nullptr : &infos[i]);
     LayoutContext layouts(pointers, current_, output_count, static_cast<int>(block));
     op->choose_layouts(layouts);
     ASSERT_EQ(layouts.wanted(0), wanted);
@@ -93,10 +100,17 @@ class BlockedTest {
 
     SerialParallel parallel;
     const std::vector<Tensor> expected = evaluate_prepared(*op, inputs_, output_count, parallel);
+    Preparation preparation(pointers, layouts, *node, static_cast<int>(block));
+    op->prepare(preparation);
     std::vector<Tensor> memory;
     std::vector<TensorView> input_views;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const Layout layout = layouts.wanted(static_cast<int>(i));
+      if (!inputs_[i]) {
+        memory.emplace_back();
+        input_views.emplace_back();
+        continue;
+      }
       memory.push_back(layout == Layout::kBlocked ? to_blocked(inputs_[i], block) : inputs_[i]);
       input_views.push_back({memory.back().raw(), &inputs_[i].shape(), inputs_[i].type(), layout,
                              static_cast<uint8_t>(layout == Layout::kBlocked ? block : 1)});
@@ -133,6 +147,38 @@ class BlockedTest {
     void give_output(int i, Tensor) override { ADD_FAILURE() << "output " << i << " was planned"; }
   };
 
+  /// Packs without sharing, for the layouts that were chosen.
+  class Preparation final : public PrepareContext {
+   public:
+    Preparation(std::span<const ValueInfo* const> inputs, const LayoutContext& layouts, const Node& node, int block)
+        : inputs_(inputs), layouts_(layouts), block_(block) {
+      for (const Value* value : node.outputs()) outputs_.push_back(value_info(*value));
+    }
+
+    bool has_input(int i) const override {
+      return static_cast<size_t>(i) < inputs_.size() && inputs_[static_cast<size_t>(i)] != nullptr;
+    }
+    const ValueInfo& input(int i) const override { return *inputs_[static_cast<size_t>(i)]; }
+    const ValueInfo& output(int i) const override { return outputs_[static_cast<size_t>(i)]; }
+    Layout input_layout(int i) const override { return layouts_.wanted(i); }
+    Layout output_layout(int i) const override { return layouts_.output(i); }
+    int block() const override { return block_; }
+    PackedWeights pack(int, std::string_view, size_t floats, FunctionRef<void(float*)> fill) override {
+      Tensor memory = Tensor::allocate(DataType::kFloat, Shape{static_cast<int64_t>(floats)});
+      fill(static_cast<float*>(memory.raw()));
+      return {memory.owner(), static_cast<const float*>(memory.raw())};
+    }
+    void release_input(int) override {}
+    Parallel& parallel() override { return parallel_; }
+
+   private:
+    std::span<const ValueInfo* const> inputs_;
+    std::vector<ValueInfo> outputs_;
+    const LayoutContext& layouts_;
+    int block_;
+    SerialParallel parallel_;
+  };
+
   BlockedTest& add(Tensor tensor, bool is_constant, bool is_blocked) {
     inputs_.push_back(std::move(tensor));
     is_constant_.push_back(is_constant);
@@ -141,6 +187,7 @@ class BlockedTest {
   }
 
   std::string op_type_;
+  std::string domain_;
   int version_;
   Attributes attributes_;
   std::vector<Tensor> inputs_;

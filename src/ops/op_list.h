@@ -24,6 +24,7 @@
   X(concat)                                                \
   X(constant)                                              \
   X(constant_of_shape)                                     \
+  X(conv)                                                  \
   X(cos)                                                   \
   X(cosh)                                                  \
   X(div)                                                   \
@@ -33,6 +34,7 @@
   X(expand)                                                \
   X(flatten)                                               \
   X(floor)                                                 \
+  X(fused_conv)                                            \
   X(fused_matmul)                                          \
   X(gather)                                                \
   X(gelu)                                                  \
