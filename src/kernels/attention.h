@@ -52,7 +52,7 @@ struct Attention {
 size_t attention_workspace_size(const Attention& attention, int threads);
 
 /// Runs it, parallel over batch, heads and blocks of queries. The scores exist only as a tile of some queries by at
-/// most 1024 keys for each thread. The bits of an output row depend on its query, the keys, the values and the mask
+/// most 256 keys for each thread. The bits of an output row depend on its query, the keys, the values and the mask
 /// alone, not on batch, heads, query_length or threads.
 ///
 /// A row whose scores are all -infinity gives NaN; a mask of large finite negative numbers gives what the formula gives
