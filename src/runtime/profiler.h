@@ -28,7 +28,8 @@ enum class ProfileCategory { kSession, kNode };
 /// Session events are `model_loading_uri` (or `model_loading_array`), `session_initialization`, `model_run`,
 /// `SequentialExecutor::Execute`; node events `<node>_kernel_time` with the arguments op_name, provider
 /// "CPUExecutionProvider", node_index, input_type_shape, output_type_shape, thread_scheduling_stats, output_size,
-/// parameter_size, activation_size. An event costs about 0.5 us; the file is written in pieces of kFlushBytes.
+/// parameter_size, activation_size. An event costs about 1 us with its arguments; the file is written in pieces of
+/// kFlushBytes.
 class Profiler {
  public:
   /// Creates `<prefix>_YYYY-MM-DD_HH-MM-SS_mmm.json` (local time; a name that exists is not reused). Throws
