@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "tensor/tensor_view.h"
@@ -9,17 +10,25 @@
 namespace attune::optimize {
 namespace {
 
+/// Reads through memcpy: a view into a model file may lie at any address.
+template <class T>
+double number_at(const Tensor& tensor, size_t index) {
+  T number;
+  std::memcpy(&number, static_cast<const std::byte*>(tensor.raw()) + index * sizeof(T), sizeof(T));
+  return static_cast<double>(number);
+}
+
 /// Element `index` of a numeric tensor; nullopt for types that passes do not compute with.
 std::optional<double> element(const Tensor& tensor, size_t index) {
   switch (tensor.type()) {
     case DataType::kFloat:
-      return static_cast<double>(tensor.values<float>()[index]);
+      return number_at<float>(tensor, index);
     case DataType::kDouble:
-      return tensor.values<double>()[index];
+      return number_at<double>(tensor, index);
     case DataType::kInt32:
-      return static_cast<double>(tensor.values<int32_t>()[index]);
+      return number_at<int32_t>(tensor, index);
     case DataType::kInt64:
-      return static_cast<double>(tensor.values<int64_t>()[index]);
+      return number_at<int64_t>(tensor, index);
     default:
       return std::nullopt;
   }
@@ -65,6 +74,7 @@ std::optional<std::vector<int64_t>> constant_integers(const Value* value) {
 
 const float* constant_floats(const Value* value) {
   if (value == nullptr || !value->is_constant() || value->constant.type() != DataType::kFloat) return nullptr;
+  if (!value->constant.is_aligned()) return nullptr;  // only large weights are left unaligned
   return value->constant.values<float>().data();
 }
 

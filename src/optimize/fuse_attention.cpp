@@ -2,6 +2,7 @@
 // by one five-dimensional Transpose, softmax(scale * Q K^T + mask) V is computed, and the heads are joined again.
 // FusedAttention reads the projections as they are and writes the joined heads.
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -307,9 +308,12 @@ class AttentionFuser {
     const int64_t rows = tensor.elements() / total;
     shape[shape.rank() - 1] = width;
     Tensor cut = Tensor::allocate(DataType::kFloat, shape);
-    const float* source = tensor.values<float>().data();
+    const auto* source = static_cast<const std::byte*>(tensor.raw());  // may be unaligned
     float* target = cut.values<float>().data();
-    for (int64_t row = 0; row < rows; ++row) std::copy_n(source + row * total + from, width, target + row * width);
+    for (int64_t row = 0; row < rows; ++row) {
+      std::memcpy(target + row * width, source + static_cast<size_t>(row * total + from) * sizeof(float),
+                  static_cast<size_t>(width) * sizeof(float));
+    }
     return cut;
   }
 

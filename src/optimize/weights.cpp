@@ -1,6 +1,7 @@
 #include "optimize/weights.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "optimize/facts.h"
 
@@ -33,13 +34,17 @@ int64_t channel_offset(const Node& layer, const ChannelView& view, int64_t outer
 Tensor scale_weights(const Node& layer, const Tensor& weights, const std::vector<double>& factor) {
   const ChannelView view = channel_view(layer, weights.shape());
   Tensor scaled = Tensor::allocate(DataType::kFloat, weights.shape());
-  const float* from = weights.values<float>().data();
+  const auto* from = static_cast<const std::byte*>(weights.raw());  // may be unaligned
   float* to = scaled.values<float>().data();
   for (int64_t outer = 0; outer < view.outer; ++outer) {
     const int64_t offset = channel_offset(layer, view, outer);
     for (int64_t channel = 0; channel < view.channels; ++channel) {
       const double by = factor[static_cast<size_t>(offset + channel)];
-      for (int64_t i = 0; i < view.inner; ++i) *to++ = static_cast<float>(static_cast<double>(*from++) * by);
+      const size_t bytes = static_cast<size_t>(view.inner) * sizeof(float);
+      std::memcpy(to, from, bytes);
+      for (int64_t i = 0; i < view.inner; ++i) to[i] = static_cast<float>(static_cast<double>(to[i]) * by);
+      from += bytes;
+      to += view.inner;
     }
   }
   return scaled;

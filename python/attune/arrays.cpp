@@ -1,0 +1,166 @@
+#include "attune/arrays.h"
+
+#include <fmt/format.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "attune/error.h"
+
+namespace nb = nanobind;
+
+namespace attune::python {
+namespace {
+
+using AnyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+
+constexpr uint8_t code(nb::dlpack::dtype_code value) { return static_cast<uint8_t>(value); }
+
+std::optional<DataType> data_type_of(nb::dlpack::dtype type) {
+  using Code = nb::dlpack::dtype_code;
+  switch (static_cast<Code>(type.code)) {
+    case Code::Bool:
+      return DataType::kBool;
+    case Code::Float:
+      if (type.bits == 16) return DataType::kFloat16;
+      if (type.bits == 32) return DataType::kFloat;
+      if (type.bits == 64) return DataType::kDouble;
+      break;
+    case Code::Bfloat:
+      return DataType::kBfloat16;
+    case Code::Int:
+      if (type.bits == 8) return DataType::kInt8;
+      if (type.bits == 16) return DataType::kInt16;
+      if (type.bits == 32) return DataType::kInt32;
+      if (type.bits == 64) return DataType::kInt64;
+      break;
+    case Code::UInt:
+      if (type.bits == 8) return DataType::kUint8;
+      if (type.bits == 16) return DataType::kUint16;
+      if (type.bits == 32) return DataType::kUint32;
+      if (type.bits == 64) return DataType::kUint64;
+      break;
+    case Code::Complex:
+      if (type.bits == 64) return DataType::kComplex64;
+      if (type.bits == 128) return DataType::kComplex128;
+      break;
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+nb::dlpack::dtype dlpack_type(DataType type) {
+  using Code = nb::dlpack::dtype_code;
+  const auto make = [&](Code kind) {
+    return nb::dlpack::dtype{code(kind), static_cast<uint8_t>(element_size(type) * 8), 1};
+  };
+  switch (type) {
+    case DataType::kBool:
+      return make(Code::Bool);
+    case DataType::kFloat:
+    case DataType::kDouble:
+    case DataType::kFloat16:
+      return make(Code::Float);
+    case DataType::kInt8:
+    case DataType::kInt16:
+    case DataType::kInt32:
+    case DataType::kInt64:
+      return make(Code::Int);
+    case DataType::kUint8:
+    case DataType::kUint16:
+    case DataType::kUint32:
+    case DataType::kUint64:
+      return make(Code::UInt);
+    case DataType::kComplex64:
+    case DataType::kComplex128:
+      return make(Code::Complex);
+    default:
+      throw Error(ErrorCode::kNotImplemented, fmt::format("NumPy has no element type for {}.", tensor_type_name(type)));
+  }
+}
+
+nb::module_ numpy() { return nb::module_::import_("numpy"); }
+
+Shape shape_of(const nb::object& array) {
+  Shape shape;
+  for (const nb::handle dim : array.attr("shape")) shape.push_back(nb::cast<int64_t>(dim));
+  return shape;
+}
+
+/// Arrays of strings, bytes or objects.
+Tensor strings_from_array(const nb::object& array, const std::string& name) {
+  Tensor tensor = Tensor::allocate(DataType::kString, shape_of(array));
+  size_t i = 0;
+  for (const nb::handle item : array.attr("ravel")().attr("tolist")()) {
+    std::string& target = tensor.values<std::string>()[i++];
+    if (nb::isinstance<nb::bytes>(item)) {
+      const auto bytes = nb::borrow<nb::bytes>(item);
+      target.assign(bytes.c_str(), bytes.size());
+    } else if (nb::isinstance<nb::str>(item)) {
+      target = nb::cast<std::string>(item);
+    } else {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' has an object that is not a string.", name));
+    }
+  }
+  return tensor;
+}
+
+}  // namespace
+
+Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& keep_alive) {
+  if (object.is_none()) throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' is None.", name));
+  AnyArray array;
+  if (!nb::try_cast(object, array, false)) {
+    nb::object contiguous = numpy().attr("asarray")(object, nb::arg("order") = "C");
+    const auto kind = nb::cast<std::string>(contiguous.attr("dtype").attr("kind"));
+    if (kind == "U" || kind == "S" || kind == "O") return strings_from_array(contiguous, name);
+    contiguous = contiguous.attr("astype")(contiguous.attr("dtype").attr("newbyteorder")("="), nb::arg("order") = "C",
+                                           nb::arg("copy") = false);
+    // An array from a list that is only read, or a contiguous copy; zero-dimensional ones stay so.
+    contiguous = numpy().attr("require")(contiguous, nb::none(), nb::make_tuple("C", "A"));
+    keep_alive.append(contiguous);
+    if (!nb::try_cast(contiguous, array, true)) {
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' of {} cannot be read.", name,
+                                                           nb::cast<std::string>(nb::repr(contiguous.type()))));
+    }
+  }
+  const std::optional<DataType> type = data_type_of(array.dtype());
+  if (!type) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' has an element type that ONNX has not.", name));
+  }
+  Shape shape;
+  for (size_t axis = 0; axis < array.ndim(); ++axis) shape.push_back(static_cast<int64_t>(array.shape(axis)));
+  static std::byte nothing[64];  // an empty array may have no memory
+  void* data = const_cast<void*>(array.data());
+  return Tensor::view(*type, shape, data != nullptr ? data : nothing);
+}
+
+nb::object array_from_tensor(const Tensor& tensor) {
+  if (tensor.type() == DataType::kString) {
+    nb::list shape;
+    for (const int64_t dim : tensor.shape()) shape.append(dim);
+    const nb::object flat = numpy().attr("empty")(tensor.elements(), nb::arg("dtype") = "object");
+    for (size_t i = 0; i < tensor.values<std::string>().size(); ++i)
+      flat[i] = nb::cast(tensor.values<std::string>()[i]);
+    return flat.attr("reshape")(nb::tuple(shape));
+  }
+  if (tensor.type() == DataType::kBfloat16) {
+    const Tensor bits =
+        Tensor::view(DataType::kUint16, tensor.shape(), const_cast<void*>(tensor.raw()), tensor.owner());
+    return array_from_tensor(bits);
+  }
+  std::vector<size_t> shape;
+  for (const int64_t dim : tensor.shape()) shape.push_back(static_cast<size_t>(dim));
+  auto owner = std::make_unique<Tensor>(tensor);
+  const nb::capsule capsule(owner.get(), [](void* held) noexcept { delete static_cast<Tensor*>(held); });
+  void* data = owner.release()->raw();
+  return nb::cast(
+      nb::ndarray<nb::numpy>(data, shape.size(), shape.data(), capsule, nullptr, dlpack_type(tensor.type())),
+      nb::rv_policy::reference);
+}
+
+}  // namespace attune::python

@@ -1,0 +1,175 @@
+// The extension attune._attune: sessions and options as the Python files beside this one wrap them.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attune/arrays.h"
+#include "attune/attune.h"
+#include "attune/errors.h"
+#include "base/log.h"
+
+namespace nb = nanobind;
+
+namespace attune::python {
+namespace {
+
+/// A bytes object kept alive from C++, let go of under the interpreter's lock.
+std::shared_ptr<const void> hold(nb::bytes bytes) {
+  return {bytes.c_str(), [object = bytes.release().ptr()](const void*) {
+            if (!Py_IsInitialized()) return;
+            const nb::gil_scoped_acquire lock;
+            Py_DECREF(object);
+          }};
+}
+
+std::unique_ptr<InferenceSession> session_from_bytes(const nb::bytes& model, const SessionOptions& options) {
+  const auto span = std::as_bytes(std::span(model.c_str(), model.size()));
+  std::shared_ptr<const void> owner = hold(model);
+  const nb::gil_scoped_release unlocked;
+  return std::make_unique<InferenceSession>(span, std::move(owner), options);
+}
+
+std::unique_ptr<InferenceSession> session_from_path(const std::string& path, const SessionOptions& options) {
+  const nb::gil_scoped_release unlocked;
+  return std::make_unique<InferenceSession>(std::filesystem::path(path), options);
+}
+
+nb::list run(InferenceSession& session, const std::optional<std::vector<std::string>>& output_names,
+             const nb::dict& feed) {
+  nb::list keep_alive;
+  std::vector<NamedTensor> feeds;
+  feeds.reserve(feed.size());
+  for (const auto& [key, value] : feed) {
+    const auto name = nb::cast<std::string>(key);
+    feeds.push_back({name, tensor_from_object(value, name, keep_alive)});
+  }
+  std::vector<Tensor> results;
+  {
+    const nb::gil_scoped_release unlocked;
+    results =
+        session.run(feeds, output_names ? std::span<const std::string>(*output_names) : std::span<const std::string>{});
+  }
+  nb::list arrays;
+  for (const Tensor& result : results) arrays.append(array_from_tensor(result));
+  return arrays;
+}
+
+/// Numbers, names and None as NodeArg.shape gives them.
+nb::list shape_list(const ValueDescription& value) {
+  nb::list dims;
+  for (const Dimension& dim : value.shape) {
+    if (const auto* size = std::get_if<int64_t>(&dim)) {
+      dims.append(*size);
+    } else if (const auto& name = std::get<std::string>(dim); !name.empty()) {
+      dims.append(name);
+    } else {
+      dims.append(nb::none());
+    }
+  }
+  return dims;
+}
+
+nb::object option_to_python(const OptionValue& value) {
+  return std::visit([](const auto& held) { return nb::cast(held); }, value);
+}
+
+nb::list option_table() {
+  nb::list table;
+  for (const OptionInfo& info : session_option_table()) {
+    constexpr std::string_view kTypes[] = {"bool", "int", "str", "enum"};
+    nb::dict choices;
+    for (const OptionChoice& choice : info.choices) choices[nb::cast(choice.name)] = choice.value;
+    nb::dict row;
+    row["name"] = info.name;
+    row["type"] = kTypes[static_cast<size_t>(info.type)];
+    row["group"] = info.group == OptionGroup::kPerformance ? "performance" : "behaviour";
+    row["default"] = option_to_python(info.default_value);
+    row["least"] = info.least;
+    row["most"] = info.most;
+    row["choices"] = choices;
+    row["help"] = info.help;
+    table.append(row);
+  }
+  return table;
+}
+
+void bind_options(nb::module_& module) {
+  nb::class_<SessionOptions>(module, "SessionOptions")
+      .def(nb::init<>())
+      .def(nb::init<const SessionOptions&>())
+      .def("get",
+           [](const SessionOptions& self, std::string_view name) { return option_to_python(get_option(self, name)); })
+      .def("set_bool", [](SessionOptions& self, std::string_view name, bool value) { set_option(self, name, value); })
+      .def("set_int", [](SessionOptions& self, std::string_view name, int64_t value) { set_option(self, name, value); })
+      .def("set_str",
+           [](SessionOptions& self, std::string_view name, const std::string& value) { set_option(self, name, value); })
+      .def_rw("config_entries", &SessionOptions::config_entries)
+      .def_rw("free_dimension_overrides", &SessionOptions::free_dimension_overrides);
+  module.def("option_table", &option_table);
+  module.def("nearest_option", &nearest_option);
+}
+
+void bind_descriptions(nb::module_& module) {
+  nb::class_<ValueDescription>(module, "NodeArg")
+      .def_ro("name", &ValueDescription::name)
+      .def_ro("type", &ValueDescription::type)
+      .def_prop_ro("shape", &shape_list)
+      .def("__repr__", [](const ValueDescription& self) {
+        return "NodeArg(name='" + self.name + "', type='" + self.type +
+               "', shape=" + nb::cast<std::string>(nb::repr(shape_list(self))) + ")";
+      });
+  nb::class_<ModelDescription>(module, "ModelMetadata")
+      .def_ro("producer_name", &ModelDescription::producer_name)
+      .def_ro("graph_name", &ModelDescription::graph_name)
+      .def_ro("graph_description", &ModelDescription::graph_description)
+      .def_ro("domain", &ModelDescription::domain)
+      .def_ro("description", &ModelDescription::description)
+      .def_ro("version", &ModelDescription::version)
+      .def_ro("custom_metadata_map", &ModelDescription::custom);
+}
+
+void bind_session(nb::module_& module) {
+  nb::class_<InferenceSession>(module, "Session")
+      .def("inputs", &InferenceSession::inputs)
+      .def("outputs", &InferenceSession::outputs)
+      .def("overridable_initializers", &InferenceSession::overridable_initializers)
+      .def("model", &InferenceSession::model)
+      .def("threads", &InferenceSession::threads)
+      .def("run", &run, nb::arg("output_names").none(), nb::arg("feed"))
+      .def("end_profiling", &InferenceSession::end_profiling)
+      .def("profiling_start_time_ns", &InferenceSession::profiling_start_time_ns);
+  module.def("session_from_path", &session_from_path);
+  module.def("session_from_bytes", &session_from_bytes);
+}
+
+}  // namespace
+}  // namespace attune::python
+
+NB_MODULE(_attune, module) {
+  using namespace attune;
+  using namespace attune::python;
+  // Objects that outlive the interpreter's modules are the program's choice, not a defect to print about.
+  nb::set_leak_warnings(false);
+  bind_errors(module);
+  bind_options(module);
+  bind_descriptions(module);
+  bind_session(module);
+  module.attr("__version__") = nb::cast(version());
+  module.def("set_default_logger_severity", [](int severity) {
+    if (severity < 0 || severity > 4) {
+      throw Error(ErrorCode::kInvalidArgument, "The severity of the default logger must be between 0 and 4.");
+    }
+    set_default_log_severity(static_cast<LogSeverity>(severity));
+  });
+  module.def("set_default_logger_verbosity", &set_default_log_verbosity);
+}

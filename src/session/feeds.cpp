@@ -1,0 +1,140 @@
+#include "session/feeds.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "attune/error.h"
+
+namespace attune {
+namespace {
+
+std::string type_name(const Value& value) {
+  const std::string tensor = tensor_type_name(value.type);
+  switch (value.kind) {
+    case ValueKind::kTensor:
+      return tensor;
+    case ValueKind::kSparseTensor:
+      return fmt::format("sparse_{}", tensor);
+    case ValueKind::kSequence:
+      return fmt::format("seq({})", tensor);
+    case ValueKind::kOptional:
+      return fmt::format("optional({})", tensor);
+    case ValueKind::kMap:
+      return fmt::format("map({})", tensor);
+  }
+  return tensor;
+}
+
+ValueDescription describe(const Graph& graph, std::string_view name, const Value& value,
+                          const std::optional<Shape>& shape) {
+  ValueDescription description;
+  description.name = std::string(name);
+  description.type = type_name(value);
+  description.element_type = value.type;
+  description.has_shape = shape.has_value();
+  if (!shape) return description;
+  for (const int64_t dim : *shape) {
+    if (is_known(dim)) {
+      description.shape.emplace_back(dim);
+    } else {
+      description.shape.emplace_back(std::string(graph.symbols->name(dim)));
+    }
+  }
+  return description;
+}
+
+[[noreturn]] void throw_argument(const std::string& text) { throw Error(ErrorCode::kInvalidArgument, text); }
+
+bool is_among(std::span<const ValueDescription> values, const std::string& name) {
+  return std::any_of(values.begin(), values.end(), [&](const ValueDescription& v) { return v.name == name; });
+}
+
+}  // namespace
+
+std::vector<ValueDescription> describe_inputs(const Graph& graph) {
+  std::vector<ValueDescription> descriptions;
+  for (const Value* value : graph.inputs()) descriptions.push_back(describe(graph, value->name, *value, value->shape));
+  return descriptions;
+}
+
+std::vector<ValueDescription> describe_overridable(const Graph& graph) {
+  std::vector<ValueDescription> descriptions;
+  for (const Value* value : graph.overridable()) {
+    descriptions.push_back(describe(graph, value->name, *value, value->shape));
+  }
+  return descriptions;
+}
+
+std::vector<ValueDescription> describe_outputs(const Graph& graph) {
+  std::vector<ValueDescription> descriptions;
+  for (const GraphOutput& output : graph.outputs()) {
+    descriptions.push_back(
+        describe(graph, output.name, *output.value, output.stated_shape ? output.stated_shape : output.value->shape));
+  }
+  return descriptions;
+}
+
+void check_shape(const ValueDescription& input, const Shape& shape) {
+  if (!input.has_shape) return;
+  if (static_cast<size_t>(shape.rank()) != input.shape.size()) {
+    throw_argument(fmt::format(
+        "Invalid rank for input: {} Got: {} Expected: {} Please fix either the inputs/outputs or the model.",
+        input.name, shape.rank(), input.shape.size()));
+  }
+  std::string wrong;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const auto* wanted = std::get_if<int64_t>(&input.shape[static_cast<size_t>(axis)]);
+    if (wanted == nullptr || *wanted == shape[axis]) continue;
+    wrong += fmt::format("\n index: {} Got: {} Expected: {}", axis, shape[axis], *wanted);
+  }
+  if (wrong.empty()) return;
+  throw_argument(
+      fmt::format("Got invalid dimensions for input: {} for the following indices{}\n Please fix either the "
+                  "inputs/outputs or the model.",
+                  input.name, wrong));
+}
+
+std::vector<Tensor> match_feeds(std::span<const ValueDescription> inputs, std::span<const ValueDescription> overridable,
+                                std::span<const NamedTensor> feeds) {
+  for (const NamedTensor& feed : feeds) {
+    if (is_among(inputs, feed.name)) continue;
+    if (is_among(overridable, feed.name)) {
+      throw Error(ErrorCode::kNotImplemented, fmt::format("Feeding the initializer '{}' is not supported.", feed.name));
+    }
+    throw_argument(fmt::format("Invalid input name: {}", feed.name));
+  }
+  std::vector<Tensor> matched;
+  matched.reserve(inputs.size());
+  for (const ValueDescription& input : inputs) {
+    const auto feed =
+        std::find_if(feeds.begin(), feeds.end(), [&](const NamedTensor& f) { return f.name == input.name; });
+    if (feed == feeds.end()) throw_argument(fmt::format("Missing Input: {}", input.name));
+    const Tensor& tensor = feed->tensor;
+    if (tensor.type() != input.element_type) {
+      throw_argument(fmt::format("Unexpected input data type. Actual: ({}) , expected: ({})",
+                                 tensor_type_name(tensor.type()), tensor_type_name(input.element_type)));
+    }
+    check_shape(input, tensor.shape());
+    matched.push_back(tensor.aligned());
+  }
+  return matched;
+}
+
+std::vector<size_t> match_outputs(std::span<const ValueDescription> outputs, std::span<const std::string> names) {
+  std::vector<size_t> indices;
+  if (names.empty()) {
+    for (size_t i = 0; i < outputs.size(); ++i) indices.push_back(i);
+    return indices;
+  }
+  for (const std::string& name : names) {
+    const auto output =
+        std::find_if(outputs.begin(), outputs.end(), [&](const ValueDescription& o) { return o.name == name; });
+    if (output == outputs.end()) throw_argument(fmt::format("Invalid output name:{}", name));
+    indices.push_back(static_cast<size_t>(output - outputs.begin()));
+  }
+  return indices;
+}
+
+}  // namespace attune

@@ -1,0 +1,302 @@
+#include "attune/session.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/cpu.h"
+#include "base/float_mode.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "graph/graph.h"
+#include "onnx/reader.h"
+#include "optimize/optimize.h"
+#include "plan/plan_cache.h"
+#include "plan/program.h"
+#include "runtime/executor.h"
+#include "runtime/profiler.h"
+#include "runtime/region.h"
+#include "runtime/thread_pool.h"
+#include "session/feeds.h"
+
+namespace attune {
+namespace {
+
+OptimizationLevel internal_level(GraphOptimizationLevel level) {
+  switch (level) {
+    case GraphOptimizationLevel::kDisableAll:
+      return OptimizationLevel::kNone;
+    case GraphOptimizationLevel::kEnableBasic:
+      return OptimizationLevel::kBasic;
+    case GraphOptimizationLevel::kEnableExtended:
+    case GraphOptimizationLevel::kEnableLayout:
+      return OptimizationLevel::kExtended;
+    case GraphOptimizationLevel::kEnableAll:
+      break;
+  }
+  return OptimizationLevel::kAll;
+}
+
+bool config_flag(const SessionOptions& options, const std::string& key, bool fallback) {
+  const auto entry = options.config_entries.find(key);
+  return entry == options.config_entries.end() ? fallback : entry->second != "0";
+}
+
+ModelDescription describe_model(const Graph& graph) {
+  const ModelMetadata& data = graph.metadata;
+  return {data.producer_name, data.producer_version, data.graph_name, data.graph_description, data.domain,
+          data.description,   data.version,          data.ir_version, graph.opsets,           data.custom};
+}
+
+void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& sizes) {
+  for (Value* input : graph.inputs()) {
+    if (!input->shape) continue;
+    for (int axis = 0; axis < input->shape->rank(); ++axis) {
+      const auto size = sizes.find(std::string(graph.symbols->name((*input->shape)[axis])));
+      if (size != sizes.end() && !size->first.empty()) (*input->shape)[axis] = size->second;
+    }
+  }
+}
+
+}  // namespace
+
+class InferenceSession::Impl {
+ public:
+  Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view event)
+      : options_(checked(options)),
+        logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
+        threads_(options.intra_op_num_threads > 0 ? options.intra_op_num_threads : default_thread_count()),
+        allow_spinning_(config_flag(options, "session.intra_op.allow_spinning", true)),
+        flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
+        regions_(options.enable_cpu_mem_arena),
+        output_buffers_(options.enable_cpu_mem_arena) {
+    if (options.enable_profiling) profiler_ = std::make_unique<Profiler>(options.profile_file_prefix);
+    const int64_t start = monotonic_ns();
+    Graph graph = load();
+    const int64_t loaded = monotonic_ns();
+    if (profiler_ != nullptr) profiler_->record(ProfileCategory::kSession, event, start, loaded, current_thread_id());
+    prepare(std::move(graph));
+    if (profiler_ != nullptr) {
+      profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, monotonic_ns(),
+                        current_thread_id());
+    }
+  }
+
+  std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names) {
+    const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
+    const std::vector<Tensor> inputs = match_feeds(inputs_, overridable_, feeds);
+    const std::vector<size_t> wanted = match_outputs(outputs_, output_names);
+    const ScopedDenormalsAsZero float_mode(flush_denormals_);
+    std::vector<Tensor> results;
+    {
+      RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
+      const RunEnvironment environment{.program = program_,
+                                       .plans = plans_,
+                                       .regions = regions_,
+                                       .outputs = output_buffers_,
+                                       .parallel = parallel,
+                                       .threads = threads_,
+                                       .profiler = profiler_.get()};
+      results = run_sequential(environment, inputs);
+    }
+    std::vector<Tensor> chosen;
+    chosen.reserve(wanted.size());
+    for (const size_t index : wanted) chosen.push_back(results[index]);
+    if (profiler_ != nullptr) {
+      profiler_->record(ProfileCategory::kSession, "model_run", start, monotonic_ns(), current_thread_id());
+    }
+    return chosen;
+  }
+
+  PlanReport plan_report(const std::map<std::string, Shape>& input_shapes) {
+    std::vector<Shape> shapes;
+    for (const ValueDescription& input : inputs_) {
+      const auto given = input_shapes.find(input.name);
+      if (given != input_shapes.end()) {
+        check_shape(input, given->second);
+        shapes.push_back(given->second);
+        continue;
+      }
+      Shape shape;
+      for (const Dimension& dim : input.shape) {
+        const auto* size = std::get_if<int64_t>(&dim);
+        if (size == nullptr) {
+          throw Error(ErrorCode::kInvalidArgument,
+                      fmt::format("Input '{}' has symbolic dimensions: give its shape.", input.name));
+        }
+        shape.push_back(*size);
+      }
+      shapes.push_back(shape);
+    }
+    const BoundStart start = plans_.find_or_bind(program_, shapes, BindOptions{threads_});
+    return report(*start.segment);
+  }
+
+  const SessionOptions& options() const { return options_; }
+  const std::vector<ValueDescription>& inputs() const { return inputs_; }
+  const std::vector<ValueDescription>& outputs() const { return outputs_; }
+  const std::vector<ValueDescription>& overridable() const { return overridable_; }
+  const ModelDescription& model() const { return model_; }
+  int threads() const { return threads_; }
+  Profiler* profiler() { return profiler_.get(); }
+
+ private:
+  static const SessionOptions& checked(const SessionOptions& options) {
+    validate(options);
+    if (!options.optimized_model_filepath.empty()) {
+      throw Error(ErrorCode::kNotImplemented, "Option 'optimized_model_filepath' is not supported yet.");
+    }
+    return options;
+  }
+
+  void prepare(Graph graph) {
+    const int64_t start = monotonic_ns();
+    const auto newest = graph.opsets.find("");
+    if (newest != graph.opsets.end() && newest->second > kNewestOpset) {
+      throw Error(ErrorCode::kFail, fmt::format("Opset {} of ai.onnx is newer than {}, the newest that is supported.",
+                                                newest->second, kNewestOpset));
+    }
+    override_dimensions(graph, options_.free_dimension_overrides);
+    model_ = describe_model(graph);
+    inputs_ = describe_inputs(graph);
+    overridable_ = describe_overridable(graph);
+    parameters_ = count_parameters(graph);
+    ThreadPool::shared().reserve(threads_);
+    RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
+    OptimizeReport passes;
+    OptimizeContext context;
+    context.parallel = &parallel;
+    context.report = &passes;
+    optimize_graph(graph, internal_level(options_.graph_optimization_level), context);
+    outputs_ = describe_outputs(graph);
+    program_ = compile(std::move(graph), parallel);
+    ATTUNE_LOG(logger_, kInfo, "Model '{}': {} nodes, {} after optimization, {} steps; {} threads; ready in {:.1f} ms.",
+               model_.graph_name, passes.nodes_before, passes.nodes_after, program_.steps.size(), threads_,
+               static_cast<double>(monotonic_ns() - start) * 1e-6);
+    const int usable = usable_cpus();
+    if (options_.intra_op_num_threads > usable) {
+      ATTUNE_LOG(logger_, kWarning,
+                 "intra_op_num_threads is {}, but this process may use {} CPUs: runs will be slower.",
+                 options_.intra_op_num_threads, usable);
+    }
+  }
+
+  PlanReport report(const Segment& segment) const;
+
+  static int64_t count_parameters(const Graph& graph);
+
+  SessionOptions options_;
+  Logger logger_;
+  int threads_;
+  bool allow_spinning_;
+  bool flush_denormals_;
+  std::unique_ptr<Profiler> profiler_;
+  ModelDescription model_;
+  std::vector<ValueDescription> inputs_;
+  std::vector<ValueDescription> outputs_;
+  std::vector<ValueDescription> overridable_;
+  int64_t parameters_ = 0;
+  Program program_;
+  PlanCache plans_;
+  RegionPool regions_;
+  OutputBuffers output_buffers_;
+};
+
+int64_t InferenceSession::Impl::count_parameters(const Graph& graph) {
+  int64_t count = 0;
+  const auto add = [&](const Tensor& tensor) { count += tensor.elements(); };
+  std::unordered_map<const Value*, bool> seen;
+  for (const auto& node : graph.nodes()) {
+    for (const Value* input : node->inputs()) {
+      if (input != nullptr && input->is_constant() && seen.try_emplace(input, true).second) add(input->constant);
+    }
+    if (node->is("Constant")) add(node->attributes.get_tensor("value"));
+  }
+  return count;
+}
+
+PlanReport InferenceSession::Impl::report(const Segment& segment) const {
+  PlanReport report;
+  report.region_bytes = segment.region_bytes;
+  report.lower_bound_bytes = segment.lower_bound;
+  report.packed_weight_bytes = program_.packed_bytes;
+  report.parameters = parameters_;
+  report.is_complete = segment.is_last;
+  for (const ProgramValue& value : program_.values) report.constant_bytes += value.constant.bytes();
+  const auto view = [&](int value) {
+    if (value == kNoValue) return TensorView{};
+    const ProgramValue& described = program_.values[static_cast<size_t>(value)];
+    return TensorView{nullptr, &segment.shapes[static_cast<size_t>(value)], described.type, described.layout,
+                      static_cast<uint8_t>(program_.block)};
+  };
+  for (const ProgramOutput& output : program_.outputs) report.output_bytes += view(output.value).physical_bytes();
+  const std::vector<size_t> live = live_bytes(segment);
+  for (size_t k = 0; k < segment.steps.size(); ++k) {
+    const PlannedStep& planned = segment.steps[k];
+    const Step& step = program_.steps[static_cast<size_t>(planned.step)];
+    NodeReport node;
+    node.name = step.name;
+    node.op_type = step.op_type;
+    node.domain = step.domain;
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    for (const int input : step.inputs) inputs.push_back(view(input));
+    for (const int output : step.outputs) outputs.push_back(view(output));
+    for (const TensorView& input : inputs) node.input_shapes.push_back(input.dims != nullptr ? input.shape() : Shape{});
+    for (const TensorView& out : outputs) node.output_shapes.push_back(out.dims != nullptr ? out.shape() : Shape{});
+    const bool blocked = !outputs.empty() && outputs[0].layout == Layout::kBlocked;
+    node.layout = blocked ? "blocked" : "plain";
+    node.flops = step.op->flops(inputs, outputs);
+    node.workspace_bytes = planned.workspace_bytes;
+    node.live_bytes = live[k];
+    report.flops += node.flops;
+    if (report.peak_node < 0 || live[k] > live[static_cast<size_t>(report.peak_node)]) {
+      report.peak_node = static_cast<int>(k);
+    }
+    report.nodes.push_back(std::move(node));
+  }
+  return report;
+}
+
+std::string_view version() { return ATTUNE_VERSION; }
+
+InferenceSession::InferenceSession(const std::filesystem::path& model, const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(
+          options, [&] { return load_graph(model); }, "model_loading_uri")) {}
+
+InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared_ptr<const void> owner,
+                                   const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(
+          options, [&] { return load_graph(model, std::move(owner)); }, "model_loading_array")) {}
+
+InferenceSession::~InferenceSession() = default;
+InferenceSession::InferenceSession(InferenceSession&&) noexcept = default;
+InferenceSession& InferenceSession::operator=(InferenceSession&&) noexcept = default;
+
+const std::vector<ValueDescription>& InferenceSession::inputs() const { return impl_->inputs(); }
+const std::vector<ValueDescription>& InferenceSession::outputs() const { return impl_->outputs(); }
+const std::vector<ValueDescription>& InferenceSession::overridable_initializers() const { return impl_->overridable(); }
+const ModelDescription& InferenceSession::model() const { return impl_->model(); }
+const SessionOptions& InferenceSession::options() const { return impl_->options(); }
+int InferenceSession::threads() const { return impl_->threads(); }
+
+std::vector<Tensor> InferenceSession::run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
+                                          const RunOptions&) {
+  return impl_->run(feeds, output_names);
+}
+
+PlanReport InferenceSession::plan_report(const std::map<std::string, Shape>& input_shapes) {
+  return impl_->plan_report(input_shapes);
+}
+
+std::string InferenceSession::end_profiling() {
+  return impl_->profiler() == nullptr ? std::string() : impl_->profiler()->end();
+}
+
+int64_t InferenceSession::profiling_start_time_ns() const {
+  return impl_->profiler() == nullptr ? 0 : impl_->profiler()->start_time_ns();
+}
+
+}  // namespace attune
