@@ -1,9 +1,9 @@
 """Attune: an ONNX inference engine for CPUs with onnxruntime's Python API.
 
-    import attune as ort
+import attune as ort
 
-    session = ort.InferenceSession("model.onnx")
-    outputs = session.run(None, {"input": array})
+session = ort.InferenceSession("model.onnx")
+outputs = session.run(None, {"input": array})
 """
 
 from . import _attune

@@ -45,7 +45,7 @@ def get_available_providers() -> list[str]:
 
 
 def get_device() -> str:
-    """"CPU"."""
+    """ "CPU"."""
     return "CPU"
 
 

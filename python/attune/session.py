@@ -68,9 +68,7 @@ class InferenceSession:
         """
         missing = [name for name in self._required if name not in input_feed]
         if missing:
-            raise ValueError(
-                f"Required inputs ({missing}) are missing from input feed ({list(input_feed)})."
-            )
+            raise ValueError(f"Required inputs ({missing}) are missing from input feed ({list(input_feed)}).")
         if isinstance(output_names, str):
             raise TypeError("run(): output_names takes a sequence of names, not one str")
         feed = {name: self._as_array(name, value) for name, value in input_feed.items()}
