@@ -44,8 +44,10 @@
   X(identity)                                              \
   X(is_inf)                                                \
   X(is_nan)                                                \
+  X(layer_normalization)                                   \
   X(leaky_relu)                                            \
   X(log)                                                   \
+  X(log_softmax)                                           \
   X(logical_not)                                           \
   X(matmul)                                                \
   X(mish)                                                  \
@@ -77,6 +79,7 @@
   X(reduce_sum_square_1)                                   \
   X(relu)                                                  \
   X(reshape)                                               \
+  X(rms_normalization)                                     \
   X(round)                                                 \
   X(selu)                                                  \
   X(shape)                                                 \
@@ -86,8 +89,10 @@
   X(sin)                                                   \
   X(sinh)                                                  \
   X(size)                                                  \
+  X(skip_layer_normalization)                              \
   X(slice)                                                 \
   X(slice_1)                                               \
+  X(softmax)                                               \
   X(softplus)                                              \
   X(softsign)                                              \
   X(split)                                                 \
