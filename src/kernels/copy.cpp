@@ -14,29 +14,6 @@ namespace {
 /// About 10 us of copying: what a task should be worth.
 constexpr int64_t kTaskBytes = 128 * 1024;
 
-struct Wide {
-  uint64_t halves[2];
-};
-
-/// Calls function(T{}) with a type of the element's size, or std::string.
-template <class Function>
-void with_type(Element element, Function&& function) {
-  switch (element) {
-    case Element::k1Byte:
-      return function(uint8_t{});
-    case Element::k2Bytes:
-      return function(uint16_t{});
-    case Element::k4Bytes:
-      return function(uint32_t{});
-    case Element::k8Bytes:
-      return function(uint64_t{});
-    case Element::k16Bytes:
-      return function(Wide{});
-    case Element::kString:
-      return function(std::string());
-  }
-}
-
 /// One element; by memcpy where T may stand for several narrower elements with their alignment.
 template <class T>
 void copy_element(const T* source, T* target) {
@@ -253,7 +230,7 @@ void copy_strided(const StridedBox& box, Element element, const void* source, vo
     }
     axes.erase(axes.count() - 1);
   }
-  with_type(element, [&](auto type) {
+  with_element_type(element, [&](auto type) {
     using T = decltype(type);
     copy_typed(axes, inner, static_cast<const T*>(source), static_cast<T*>(target), parallel);
   });
@@ -268,7 +245,7 @@ void copy_dense(Element element, const void* source, void* target, int64_t count
 void gather_runs(Element element, const void* source, int64_t outer, int64_t axis, int64_t run, const int64_t* indices,
                  int64_t count, void* target, Parallel& parallel) {
   if (run == 0) return;
-  with_type(element, [&](auto type) {
+  with_element_type(element, [&](auto type) {
     using T = decltype(type);
     const T* in = static_cast<const T*>(source);
     T* out = static_cast<T*>(target);
@@ -293,7 +270,7 @@ void gather_runs(Element element, const void* source, int64_t outer, int64_t axi
 }
 
 void fill_elements(Element element, const void* value, void* target, int64_t count, Parallel& parallel) {
-  with_type(element, [&](auto type) {
+  with_element_type(element, [&](auto type) {
     using T = decltype(type);
     const T& filler = *static_cast<const T*>(value);
     T* out = static_cast<T*>(target);

@@ -162,13 +162,9 @@ void run_transpose(Element element, const void* source, int64_t source_stride, i
     case Element::k8Bytes:
       return transpose_typed(static_cast<const uint64_t*>(source), source_stride, rows, columns,
                              static_cast<uint64_t*>(target), target_stride);
-    case Element::k16Bytes: {
-      struct Wide {
-        uint64_t halves[2];
-      };
-      return transpose_scalar(static_cast<const Wide*>(source), source_stride, rows, columns,
-                              static_cast<Wide*>(target), target_stride);
-    }
+    case Element::k16Bytes:
+      return transpose_scalar(static_cast<const Bytes16*>(source), source_stride, rows, columns,
+                              static_cast<Bytes16*>(target), target_stride);
     case Element::kString:
       break;
   }

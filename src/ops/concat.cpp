@@ -11,9 +11,6 @@
 namespace attune::ops {
 namespace {
 
-/// onnxruntime skips vectors without elements beside tensors of other ranks: how exporters start an accumulation.
-bool is_placeholder(const Shape& shape, int rank) { return rank != 1 && shape.rank() == 1 && shape[0] == 0; }
-
 class Concat final : public Operator {
  public:
   explicit Concat(const Node& node)
@@ -33,7 +30,6 @@ class Concat final : public Operator {
         continue;
       }
       const Shape& part = context.shape(i);
-      if (is_placeholder(part, rank)) continue;
       if (part.rank() != rank) {
         throw Error(ErrorCode::kInvalidGraph, fmt::format("Ranks of input data are different, cannot concatenate them. "
                                                           "expected rank: {} got: {}",
@@ -84,7 +80,6 @@ class Concat final : public Operator {
     int64_t at = 0;
     for (int i = 0; i < context.input_count(); ++i) {
       const TensorView& x = context.input(i);
-      if (is_placeholder(x.shape(), shape.rank())) continue;
       const int64_t offset = at / physical_unit(y, joined) * target_strides[joined];
       at += x.dim(joined);
       if (static_cast<char*>(y.data) + static_cast<size_t>(offset) * element_size(y.type) == x.data) continue;
@@ -112,7 +107,6 @@ class Concat final : public Operator {
     Shape shape;
     for (int i = 0; i < context.input_count(); ++i) {
       const Shape& part = context.input(i).shape();
-      if (is_placeholder(part, rank)) continue;
       bool fits = part.rank() == rank;
       if (shape.rank() == 0 && fits) {
         shape = part;

@@ -1,11 +1,9 @@
 // Gather: https://onnx.ai/onnx/operators/onnx__Gather.html, versions 1 to 13.
-#include <fmt/format.h>
-
 #include <optional>
 
-#include "attune/error.h"
 #include "kernels/copy.h"
 #include "ops/axes.h"
+#include "ops/index.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -44,15 +42,6 @@ class Gather final : public Operator {
   }
 
  private:
-  static int64_t resolve_index(int64_t index, int64_t extent) {
-    if (index < -extent || index >= extent) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("indices element out of data bounds, idx={} must be within the inclusive range [{},{}]",
-                              index, -extent, extent - 1));
-    }
-    return index < 0 ? index + extent : index;
-  }
-
   Shape gathered(const Shape& data, const Shape& indices) const {
     const int axis = resolve_axis(axis_, data.rank());
     Shape shape(data.dims().first(static_cast<size_t>(axis)));

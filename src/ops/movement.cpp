@@ -33,8 +33,12 @@ kernels::Element element_of(DataType type) {
     case 16:
       return kernels::Element::k16Bytes;
     default:
-      throw Error(ErrorCode::kNotImplemented, fmt::format("Tensors of {} cannot be moved.", data_type_name(type)));
+      refuse_type(type);
   }
+}
+
+void refuse_type(DataType type) {
+  throw Error(ErrorCode::kNotImplemented, fmt::format("Tensors of {} are not supported here.", data_type_name(type)));
 }
 
 Shape strides_of(const Shape& shape) {

@@ -16,6 +16,39 @@ namespace attune::ops {
 /// The kernels' name for a type's elements. Throws Error(kNotImplemented) for types that lie packed in bytes.
 kernels::Element element_of(DataType type);
 
+/// Throws Error(kNotImplemented) naming the type.
+[[noreturn]] void refuse_type(DataType type);
+
+/// Calls function(T{}) with the C++ type of a number type. Throws Error(kNotImplemented) for bool, strings and types
+/// that C++ cannot compute with.
+template <class Function>
+void with_number_type(DataType type, Function&& function) {
+  switch (type) {
+    case DataType::kFloat:
+      return function(float{});
+    case DataType::kDouble:
+      return function(double{});
+    case DataType::kInt8:
+      return function(int8_t{});
+    case DataType::kInt16:
+      return function(int16_t{});
+    case DataType::kInt32:
+      return function(int32_t{});
+    case DataType::kInt64:
+      return function(int64_t{});
+    case DataType::kUint8:
+      return function(uint8_t{});
+    case DataType::kUint16:
+      return function(uint16_t{});
+    case DataType::kUint32:
+      return function(uint32_t{});
+    case DataType::kUint64:
+      return function(uint64_t{});
+    default:
+      refuse_type(type);
+  }
+}
+
 /// Row-major strides of a dense tensor, in elements.
 Shape strides_of(const Shape& shape);
 

@@ -21,26 +21,32 @@
   X(celu)                                                  \
   X(clip)                                                  \
   X(clip_6)                                                \
+  X(compress)                                              \
   X(concat)                                                \
   X(constant)                                              \
   X(constant_of_shape)                                     \
   X(conv)                                                  \
   X(cos)                                                   \
   X(cosh)                                                  \
+  X(depth_to_space)                                        \
   X(div)                                                   \
   X(elu)                                                   \
   X(erf)                                                   \
   X(exp)                                                   \
   X(expand)                                                \
+  X(eye_like)                                              \
   X(flatten)                                               \
   X(floor)                                                 \
   X(fused_conv)                                            \
   X(fused_matmul)                                          \
   X(gather)                                                \
+  X(gather_elements)                                       \
+  X(gather_nd)                                             \
   X(gelu)                                                  \
   X(gemm)                                                  \
   X(hard_sigmoid)                                          \
   X(hard_swish)                                            \
+  X(hardmax)                                               \
   X(identity)                                              \
   X(is_inf)                                                \
   X(is_nan)                                                \
@@ -54,8 +60,18 @@
   X(mod)                                                   \
   X(mul)                                                   \
   X(neg)                                                   \
+  X(non_max_suppression)                                   \
+  X(non_zero)                                              \
+  X(one_hot)                                               \
+  X(pad)                                                   \
+  X(pad_2)                                                 \
   X(pow)                                                   \
   X(prelu)                                                 \
+  X(random_normal)                                         \
+  X(random_normal_like)                                    \
+  X(random_uniform)                                        \
+  X(random_uniform_like)                                   \
+  X(range)                                                 \
   X(reciprocal)                                            \
   X(reduce_l1)                                             \
   X(reduce_l1_1)                                           \
@@ -79,8 +95,12 @@
   X(reduce_sum_square_1)                                   \
   X(relu)                                                  \
   X(reshape)                                               \
+  X(reverse_sequence)                                      \
   X(rms_normalization)                                     \
   X(round)                                                 \
+  X(scatter)                                               \
+  X(scatter_elements)                                      \
+  X(scatter_nd)                                            \
   X(selu)                                                  \
   X(shape)                                                 \
   X(shrink)                                                \
@@ -95,6 +115,7 @@
   X(softmax)                                               \
   X(softplus)                                              \
   X(softsign)                                              \
+  X(space_to_depth)                                        \
   X(split)                                                 \
   X(split_2)                                               \
   X(sqrt)                                                  \
@@ -105,7 +126,12 @@
   X(tan)                                                   \
   X(tanh)                                                  \
   X(thresholded_relu)                                      \
+  X(tile)                                                  \
+  X(top_k)                                                 \
+  X(top_k_1)                                               \
   X(transpose)                                             \
+  X(trilu)                                                 \
+  X(unique)                                                \
   X(unsqueeze)                                             \
   X(unsqueeze_1)                                           \
   /* keep the lines above in alphabetical order */

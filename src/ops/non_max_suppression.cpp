@@ -1,0 +1,164 @@
+// NonMaxSuppression: https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html, versions 10 and 11.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "attune/error.h"
+#include "ops/axes.h"
+#include "ops/movement.h"
+#include "ops/op_def.h"
+
+namespace attune::ops {
+namespace {
+
+/// Corners with low <= high, and the area.
+struct Box {
+  float y_low, x_low, y_high, x_high, area;
+};
+
+Box read_box(const float* p, bool is_center) {
+  Box box{};
+  if (is_center) {  // x, y, width, height
+    box = {p[1] - p[3] / 2, p[0] - p[2] / 2, p[1] + p[3] / 2, p[0] + p[2] / 2, 0};
+  } else {  // two opposite corners, in any order
+    box = {std::min(p[0], p[2]), std::min(p[1], p[3]), std::max(p[0], p[2]), std::max(p[1], p[3]), 0};
+  }
+  box.area = (box.y_high - box.y_low) * (box.x_high - box.x_low);
+  return box;
+}
+
+/// Whether the intersection is more than `threshold` of the union; never for boxes without an area.
+bool overlaps(const Box& a, const Box& b, float threshold) {
+  const float width = std::min(a.x_high, b.x_high) - std::max(a.x_low, b.x_low);
+  const float height = std::min(a.y_high, b.y_high) - std::max(a.y_low, b.y_low);
+  if (width <= 0 || height <= 0 || a.area <= 0 || b.area <= 0) return false;
+  const float both = width * height;
+  const float either = a.area + b.area - both;
+  return either > 0 && both / either > threshold;
+}
+
+struct Limits {
+  int64_t most = 0;
+  float overlap = 0;
+  float score = -std::numeric_limits<float>::infinity();
+  bool has_score = false;
+};
+
+/// The boxes that stay for one class of one image, best first; of equal scores the lower index.
+std::vector<int64_t> select(const float* boxes, const float* scores, int64_t count, bool is_center,
+                            const Limits& limits) {
+  std::vector<int64_t> candidates;
+  for (int64_t i = 0; i < count; ++i) {
+    // A score that is no number has no place in an order.
+    if (limits.has_score ? scores[i] > limits.score : scores[i] == scores[i]) candidates.push_back(i);
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
+  std::vector<int64_t> kept;
+  std::vector<Box> kept_boxes;
+  for (const int64_t candidate : candidates) {
+    if (static_cast<int64_t>(kept.size()) >= limits.most) break;
+    const Box box = read_box(boxes + candidate * 4, is_center);
+    const bool hidden = std::any_of(kept_boxes.begin(), kept_boxes.end(),
+                                    [&](const Box& other) { return overlaps(box, other, limits.overlap); });
+    if (hidden) continue;
+    kept.push_back(candidate);
+    kept_boxes.push_back(box);
+  }
+  return kept;
+}
+
+class NonMaxSuppression final : public Operator {
+ public:
+  explicit NonMaxSuppression(const Node& node) : is_center_(node.attributes.get_int("center_point_box", 0) != 0) {
+    const int64_t kind = node.attributes.get_int("center_point_box", 0);
+    if (kind != 0 && kind != 1) {
+      throw Error(ErrorCode::kInvalidGraph, "center_point_box only support 0 or 1");
+    }
+  }
+
+  void infer(InferContext& context) const override {
+    if (context.has_shape(0) && context.has_shape(1)) check_shapes(context.shape(0), context.shape(1));
+    context.set_output(0, DataType::kInt64, Shape{context.fresh_dim(), 3});
+  }
+
+  void run(RunContext& context) const override {
+    const TensorView& boxes = context.input(0);
+    const TensorView& scores = context.input(1);
+    check_shapes(boxes.shape(), scores.shape());
+    const Limits limits = read_limits(context);
+    const int64_t classes = scores.dim(1);
+    const int64_t count = scores.dim(2);
+    std::vector<std::vector<int64_t>> kept(static_cast<size_t>(scores.dim(0) * classes));
+    if (limits.most > 0) {
+      for_ranges(context.parallel(), static_cast<int64_t>(kept.size()), std::max<int64_t>(4096 / (count + 1), 1),
+                 [&](int64_t begin, int64_t end, int) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     kept[static_cast<size_t>(i)] = select(boxes.as<float>() + i / classes * count * 4,
+                                                           scores.as<float>() + i * count, count, is_center_, limits);
+                   }
+                 });
+    }
+    int64_t total = 0;
+    for (const auto& list : kept) total += static_cast<int64_t>(list.size());
+    const Shape shape{total, 3};
+    auto* out = output_of_shape(context, 0, shape).as<int64_t>();
+    for (size_t i = 0; i < kept.size(); ++i) {
+      for (const int64_t box : kept[i]) {
+        *out++ = static_cast<int64_t>(i) / classes;
+        *out++ = static_cast<int64_t>(i) % classes;
+        *out++ = box;
+      }
+    }
+  }
+
+ private:
+  static void check_shapes(const Shape& boxes, const Shape& scores) {
+    if (boxes.rank() != 3 || scores.rank() != 3) {
+      throw Error(ErrorCode::kInvalidGraph, "boxes and scores must be 3D tensors.");
+    }
+    agree_dims(boxes[0], scores[0], "boxes and scores should have same num_batches");
+    agree_dims(boxes[1], scores[2], "boxes and scores should have same spatial_dimension");
+    agree_dims(boxes[2], 4, "The most inner dimension in boxes must have 4 data");
+  }
+
+  static Limits read_limits(const RunContext& context) {
+    for (int i = 2; i < context.input_count(); ++i) {
+      if (context.has_input(i) && context.input(i).elements() != 1) {
+        throw Error(ErrorCode::kInvalidArgument, "NonMaxSuppression: limits must have exactly one element.");
+      }
+    }
+    Limits limits;
+    if (context.has_input(2)) limits.most = std::max<int64_t>(context.input(2).integer(0), 0);
+    if (context.has_input(3)) limits.overlap = *context.input(3).as<float>();
+    if (!(limits.overlap >= 0 && limits.overlap <= 1)) {
+      throw Error(ErrorCode::kInvalidArgument, "iou_threshold must be in range [0, 1].");
+    }
+    limits.has_score = context.has_input(4);
+    if (limits.has_score) limits.score = *context.input(4).as<float>();
+    return limits;
+  }
+
+  bool is_center_;
+};
+
+}  // namespace
+
+const OpDef& non_max_suppression() {
+  static const OpDef def{
+      .name = "NonMaxSuppression",
+      .since = 10,
+      .inputs = {{"boxes", "tensor(float)"},
+                 {"scores", "tensor(float)"},
+                 {"max_output_boxes_per_class", "tensor(int64)", Occurrence::kOptional},
+                 {"iou_threshold", "tensor(float)", Occurrence::kOptional},
+                 {"score_threshold", "tensor(float)", Occurrence::kOptional}},
+      .outputs = {{"selected_indices", "tensor(int64)"}},
+      .types = {{"tensor(float)", kFloatOnly}, {"tensor(int64)", {DataType::kInt64}}},
+      .make = make_operator<NonMaxSuppression>,
+  };
+  return def;
+}
+
+}  // namespace attune::ops
