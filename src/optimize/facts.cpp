@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "tensor/tensor_view.h"
@@ -10,25 +9,25 @@
 namespace attune::optimize {
 namespace {
 
-/// Reads through memcpy: a view into a model file may lie at any address.
+/// Initializers lie where the file has them, aligned or not.
 template <class T>
-double number_at(const Tensor& tensor, size_t index) {
-  T number;
-  std::memcpy(&number, static_cast<const std::byte*>(tensor.raw()) + index * sizeof(T), sizeof(T));
-  return static_cast<double>(number);
+double load(const Tensor& tensor, size_t index) {
+  T value{};
+  std::memcpy(&value, static_cast<const std::byte*>(tensor.raw()) + index * sizeof value, sizeof value);
+  return static_cast<double>(value);
 }
 
 /// Element `index` of a numeric tensor; nullopt for types that passes do not compute with.
 std::optional<double> element(const Tensor& tensor, size_t index) {
   switch (tensor.type()) {
     case DataType::kFloat:
-      return number_at<float>(tensor, index);
+      return load<float>(tensor, index);
     case DataType::kDouble:
-      return number_at<double>(tensor, index);
+      return load<double>(tensor, index);
     case DataType::kInt32:
-      return number_at<int32_t>(tensor, index);
+      return load<int32_t>(tensor, index);
     case DataType::kInt64:
-      return number_at<int64_t>(tensor, index);
+      return load<int64_t>(tensor, index);
     default:
       return std::nullopt;
   }
@@ -63,19 +62,19 @@ std::optional<double> constant_scalar(const Value* value) {
 
 std::optional<std::vector<int64_t>> constant_integers(const Value* value) {
   if (value == nullptr || !value->is_constant()) return std::nullopt;
-  const Tensor& tensor = value->constant;
-  if (tensor.type() != DataType::kInt64 && tensor.type() != DataType::kInt32) return std::nullopt;
-  if (tensor.shape().rank() > 1 || tensor.elements() > 4 * Shape::kMaxRank) return std::nullopt;
+  const DataType type = value->constant.type();
+  if (type != DataType::kInt64 && type != DataType::kInt32) return std::nullopt;
+  if (value->constant.shape().rank() > 1 || value->constant.elements() > 4 * Shape::kMaxRank) return std::nullopt;
+  const Tensor tensor = value->constant.aligned();
   const TensorView view = TensorView::of(tensor);
   std::vector<int64_t> result;
   for (int64_t i = 0; i < tensor.elements(); ++i) result.push_back(view.integer(i));
   return result;
 }
 
-const float* constant_floats(const Value* value) {
-  if (value == nullptr || !value->is_constant() || value->constant.type() != DataType::kFloat) return nullptr;
-  if (!value->constant.is_aligned()) return nullptr;  // only large weights are left unaligned
-  return value->constant.values<float>().data();
+FloatElements constant_floats(const Value* value) {
+  if (value == nullptr || !value->is_constant() || value->constant.type() != DataType::kFloat) return {};
+  return FloatElements(value->constant);
 }
 
 bool is_filled_with(const Value* value, double wanted) {

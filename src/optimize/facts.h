@@ -1,7 +1,9 @@
 // What can be proven about values and nodes; each answer is "yes" or "not known".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,8 +26,26 @@ bool is_float(const Value* value);
 std::optional<double> constant_scalar(const Value* value);
 /// The elements of a constant int32 or int64 tensor of at most one dimension.
 std::optional<std::vector<int64_t>> constant_integers(const Value* value);
-/// The elements of a constant float tensor; null for anything else.
-const float* constant_floats(const Value* value);
+/// The elements of a constant float tensor, which need not be aligned: initializers lie where the file has them.
+class FloatElements {
+ public:
+  FloatElements() = default;
+  explicit FloatElements(const Tensor& tensor)
+      : data_(static_cast<const std::byte*>(tensor.raw())), size_(static_cast<size_t>(tensor.elements())) {}
+  explicit operator bool() const { return data_ != nullptr; }
+  size_t size() const { return size_; }
+  float operator[](size_t index) const {
+    float value = 0.0F;
+    std::memcpy(&value, data_ + index * sizeof value, sizeof value);
+    return value;
+  }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+/// False for anything but a constant float tensor. Valid as long as the constant.
+FloatElements constant_floats(const Value* value);
 /// Every element of a numeric constant is `wanted`.
 bool is_filled_with(const Value* value, double wanted);
 

@@ -10,16 +10,16 @@ namespace {
 
 /// y = scale * (x - mean) / sqrt(variance + epsilon) + bias; nullopt when a parameter is not constant.
 std::optional<ChannelAffine> affine_of(const Node& node, int64_t channels) {
-  const float* parameters[4];
+  FloatElements parameters[4];
   for (int i = 0; i < 4; ++i) {
     const Value* input = node.input(i + 1);
     parameters[i] = constant_floats(input);
-    if (parameters[i] == nullptr || input->constant.elements() != channels) return std::nullopt;
+    if (!parameters[i] || input->constant.elements() != channels) return std::nullopt;
   }
   const auto [scale, bias, mean, variance] = parameters;
   const auto epsilon = static_cast<double>(node.attributes.get_float("epsilon", 1e-5F));
   ChannelAffine affine;
-  for (int64_t c = 0; c < channels; ++c) {
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
     const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
     affine.factor.push_back(factor);
     affine.offset.push_back(static_cast<double>(bias[c]) - factor * static_cast<double>(mean[c]));

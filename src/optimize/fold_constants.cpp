@@ -95,7 +95,7 @@ class Folder {
     if (def == nullptr || def->is_random || (node.input_count() == 0 && !node.is("Constant"))) return;
     if (!is_small_enough(node)) return;
     std::vector<Tensor> inputs;
-    for (const Value* input : node.inputs()) inputs.push_back(input == nullptr ? Tensor() : input->constant);
+    for (const Value* input : node.inputs()) inputs.push_back(input == nullptr ? Tensor() : input->constant.aligned());
     std::vector<Tensor> results;
     try {
       const auto op = make_node_operator(node);

@@ -9,15 +9,16 @@ namespace {
 /// A constant as one number for each of `channels` of a tensor of `rank` dimensions, or nullopt when it varies along
 /// another dimension or would add one.
 std::optional<std::vector<double>> per_channel(const Value& value, int64_t channels, int rank) {
-  const float* elements = constant_floats(&value);
-  if (elements == nullptr) return std::nullopt;
+  const FloatElements elements = constant_floats(&value);
+  if (!elements) return std::nullopt;
   const Shape& shape = value.constant.shape();
   const int64_t count = value.constant.elements();
   if (shape.rank() > rank || (count != 1 && count != channels)) return std::nullopt;
   const int channel_axis = shape.rank() - (rank - 1);
   if (count != 1 && (channel_axis < 0 || shape[channel_axis] != channels)) return std::nullopt;
   std::vector<double> result;
-  for (int64_t c = 0; c < channels; ++c) result.push_back(static_cast<double>(elements[count == 1 ? 0 : c]));
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c)
+    result.push_back(static_cast<double>(elements[count == 1 ? 0 : c]));
   return result;
 }
 

@@ -3,6 +3,7 @@
 // FusedAttention reads the projections as they are and writes the joined heads.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -60,7 +61,7 @@ class AttentionFuser {
     }
     if (!are_consistent(*query, *key, *value)) return refuse(root, "batch, heads or sizes cannot be proven equal");
     if (mask != nullptr && !fits(*mask, *query, *key)) {
-      return refuse(root, "the mask cannot be proven to have the scores' shape or less");
+      return refuse(root, "the mask is larger than the scores");
     }
     if (!is_joined(root)) return refuse(root, "the heads are not joined right after");
     if (!rewriter_.can_make(root, "FusedAttention", "attune", 1)) return false;
@@ -223,18 +224,19 @@ class AttentionFuser {
            q.size == k.size && same_dim(q.batch, k.batch) && same_dim(k.batch, v.batch);
   }
 
-  /// The mask broadcasts to the scores [batch, heads, queries, keys], never the other way round.
+  /// The mask broadcasts to the scores [batch, heads, queries, keys] as far as can be told. Where it cannot (the batch
+  /// of the mask and of the tokens are different symbols) the operator checks: a feed whose mask would make the scores
+  /// larger, such as many masks for one sequence, is refused there.
   static bool fits(const Value& mask, const Heads& q, const Heads& k) {
     if (!is_float(&mask) || !mask.shape || mask.shape->rank() > 4) return false;
-    const auto dim = [&](int axis) {
-      const int own = axis - (4 - mask.shape->rank());
-      return own < 0 ? int64_t{1} : (*mask.shape)[own];
-    };
-    // The product with V is valid only if the mask has as many keys as V, or one; so the last axis needs no proof, and
-    // a square mask is as high as it is wide.
-    const bool is_square = same_dim(dim(2), dim(3)) && same_dim(q.sequence, k.sequence);
-    return (dim(0) == 1 || same_dim(dim(0), q.batch)) && (dim(1) == 1 || dim(1) == q.heads) &&
-           (dim(2) == 1 || same_dim(dim(2), q.sequence) || is_square);
+    const int64_t scores[] = {q.batch, q.heads, q.sequence, k.sequence};
+    const int missing = 4 - mask.shape->rank();
+    for (int axis = 0; axis < mask.shape->rank(); ++axis) {
+      const int64_t have = (*mask.shape)[axis];
+      const int64_t wanted = scores[axis + missing];
+      if (have != 1 && is_known(have) && is_known(wanted) && have != wanted) return false;
+    }
+    return true;
   }
 
   /// Only a Reshape reads the result, one that does not need to see the heads as an axis.
@@ -279,11 +281,10 @@ class AttentionFuser {
       const int side = producer_of(add->input(0), "MatMul") != nullptr ? 0 : 1;
       product = producer_of(add->input(side), "MatMul");
       bias = add->input(1 - side);
-      if (product == nullptr || !rewriter_.used_once(add->input(side)) || constant_floats(bias) == nullptr)
-        return false;
+      if (product == nullptr || !rewriter_.used_once(add->input(side)) || !constant_floats(bias)) return false;
       if (bias->constant.shape().rank() != 1) return false;
     }
-    if (product == nullptr || constant_floats(product->input(1)) == nullptr) return false;
+    if (product == nullptr || !constant_floats(product->input(1))) return false;
     const Tensor& weights = product->input(1)->constant;
     const int64_t total = width * static_cast<int64_t>(parts.size());
     if (weights.shape().rank() != 2 || weights.shape()[1] != total) return false;
@@ -308,11 +309,12 @@ class AttentionFuser {
     const int64_t rows = tensor.elements() / total;
     shape[shape.rank() - 1] = width;
     Tensor cut = Tensor::allocate(DataType::kFloat, shape);
-    const auto* source = static_cast<const std::byte*>(tensor.raw());  // may be unaligned
-    float* target = cut.values<float>().data();
+    const auto* source = static_cast<const std::byte*>(tensor.raw());
+    auto* target = static_cast<std::byte*>(cut.raw());
+    const size_t row_bytes = static_cast<size_t>(width) * sizeof(float);
     for (int64_t row = 0; row < rows; ++row) {
-      std::memcpy(target + row * width, source + static_cast<size_t>(row * total + from) * sizeof(float),
-                  static_cast<size_t>(width) * sizeof(float));
+      std::memcpy(target + static_cast<size_t>(row) * row_bytes,
+                  source + static_cast<size_t>(row * total + from) * sizeof(float), row_bytes);
     }
     return cut;
   }
@@ -330,6 +332,8 @@ void fuse_attention(Rewriter& rewriter) {
   rewriter.for_each_node([&](Node& node) {
     if (const auto match = kPattern.match(rewriter.graph(), node)) fuser.fuse(node, *match);
   });
+  // Without the sum of scores and mask, whose dimensions could only be invented, those of the whole model are known.
+  if (rewriter.changes() > 0) rewriter.want_inference();
 }
 
 }  // namespace attune::optimize

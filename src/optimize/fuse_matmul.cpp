@@ -72,7 +72,7 @@ class MatMulFuser {
     Value* bias = node.input(kBias);
     if (bias != nullptr) {
       const int64_t size = dim_of(node.output(0), -1);
-      if (beta != 1.0F && constant_floats(bias) == nullptr) {
+      if (beta != 1.0F && !constant_floats(bias)) {
         return rewriter_.refuse(node, "the bias is scaled and not constant");
       }
       bias = as_row(bias, size, beta);
@@ -91,8 +91,8 @@ class MatMulFuser {
     if (!is_known(size)) return nullptr;
     const bool is_vector = rank_of(value) == 1 && dim_of(value, 0) == size;
     if (is_vector && factor == 1.0F) return value;
-    const float* elements = constant_floats(value);
-    if (elements == nullptr) return nullptr;
+    const FloatElements elements = constant_floats(value);
+    if (!elements) return nullptr;
     const int64_t count = value->constant.elements();
     if (count != 1 && (count != size || dim_of(value, -1) != size)) return nullptr;
     Tensor row = Tensor::allocate(DataType::kFloat, Shape{size});

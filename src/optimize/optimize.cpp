@@ -67,10 +67,9 @@ class Optimizer {
     try {
       pass.run(rewriter);
       rewriter.finish();
-      if (context_.verify && rewriter.changes() > 0) {
-        graph_.check();
-        optimize::infer_known(graph_);
-      }
+      const bool verifies = context_.verify && rewriter.changes() > 0;
+      if (verifies) graph_.check();
+      if (verifies || rewriter.wants_inference()) optimize::infer_known(graph_);
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("Optimization pass '{}': {}", pass.name, error.text()));
     }

@@ -151,7 +151,40 @@ inline void expect_close(const Tensor& actual, const Tensor& expected, float tol
   }
 }
 
-inline Tensor random_feed(const Shape& shape, uint32_t seed = 1, float low = -1.0F, float high = 1.0F) {
+inline Tensor random_feed(const Shape& shape, uint32_t seed = 1, float low = -1.0F, float high = 1.0F);
+
+/// Builds a graph, optimizes it at each level with every check on and compares what the graphs compute, as far as their
+/// operators exist. Float inputs named in `shapes` are fed with random numbers. Returns the graph of the last level,
+/// rewritten as if all operators existed.
+template <class Build>
+Graph check_levels(Build&& build, const std::map<std::string, Shape>& shapes, int opset = 17, float tolerance = 1e-5F) {
+  std::map<std::string, Tensor> feeds;
+  for (const auto& [name, shape] : shapes) feeds[name] = random_feed(shape, static_cast<uint32_t>(feeds.size() + 1));
+  GraphMaker original(opset);
+  build(original);
+  const bool comparable = can_evaluate(original.graph);
+  std::vector<Tensor> expected;
+  if (comparable) expected = evaluate_graph(original.graph, feeds);
+  for (const auto level : {OptimizationLevel::kBasic, OptimizationLevel::kExtended, OptimizationLevel::kAll}) {
+    SCOPED_TRACE("level " + std::to_string(static_cast<int>(level)));
+    GraphMaker optimized(opset);
+    build(optimized);
+    optimize_checked(optimized.graph, level);
+    if (!comparable) continue;
+    const std::vector<Tensor> actual = evaluate_graph(optimized.graph, feeds);
+    EXPECT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(optimized.graph.outputs()[i].name, original.graph.outputs()[i].name);
+      expect_close(actual[i], expected[i], tolerance);
+    }
+  }
+  GraphMaker structural(opset);
+  build(structural);
+  optimize_checked(structural.graph, OptimizationLevel::kAll, true);
+  return std::move(structural.graph);
+}
+
+inline Tensor random_feed(const Shape& shape, uint32_t seed, float low, float high) {
   Tensor tensor = Tensor::allocate(DataType::kFloat, shape);
   std::mt19937 generator(seed);
   std::uniform_real_distribution<float> distribution(low, high);

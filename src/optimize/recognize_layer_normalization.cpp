@@ -11,13 +11,13 @@ bool keeps_dimensions(const Node& node) { return node.attributes.get_int("keepdi
 
 /// Scale or bias as a vector of `size`: as it is, or a copy for constants with leading ones or of one element.
 Value* as_vector(Rewriter& rewriter, Value* value, int64_t size) {
-  const float* elements = constant_floats(value);
-  if (elements == nullptr) return nullptr;
+  const FloatElements elements = constant_floats(value);
+  if (!elements) return nullptr;
   const Shape& shape = value->constant.shape();
   if (shape.rank() == 1 && shape[0] == size) return value;
   if (value->constant.elements() == 1) {
     Tensor filled = Tensor::allocate(DataType::kFloat, Shape{size});
-    for (float& element : filled.values<float>()) element = *elements;
+    for (float& element : filled.values<float>()) element = elements[0];
     return rewriter.graph().add_constant(std::move(filled));
   }
   if (value->constant.elements() != size || shape[shape.rank() - 1] != size) return nullptr;

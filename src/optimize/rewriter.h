@@ -67,13 +67,14 @@ class Rewriter {
   Node* add_node(Replacement replacement, std::vector<Value*> outputs);
   /// Changes one input of a node and takes out what made the old one if nobody else reads it.
   void set_input(Node& node, int index, Value* value);
-  /// For edits made on the graph directly.
-  void note_change() { ++changes_; }
+  /// Shapes after this pass are known better than before it: the whole graph is inferred again.
+  void want_inference() { wants_inference_ = true; }
 
   /// Logs that a fusion was left out at `node`.
   void refuse(const Node& node, std::string reason);
 
   int changes() const { return changes_; }
+  bool wants_inference() const { return wants_inference_; }
   std::vector<Refusal> take_refusals() { return std::move(refusals_); }
   /// Frees what was taken out and sorts the graph if nodes were added. To be called once, at the end of the pass.
   void finish();
@@ -88,6 +89,7 @@ class Rewriter {
   std::vector<Refusal> refusals_;
   int changes_ = 0;
   bool unsorted_ = false;
+  bool wants_inference_ = false;
 };
 
 }  // namespace attune::optimize

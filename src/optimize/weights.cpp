@@ -1,7 +1,6 @@
 #include "optimize/weights.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "optimize/facts.h"
 
@@ -34,17 +33,14 @@ int64_t channel_offset(const Node& layer, const ChannelView& view, int64_t outer
 Tensor scale_weights(const Node& layer, const Tensor& weights, const std::vector<double>& factor) {
   const ChannelView view = channel_view(layer, weights.shape());
   Tensor scaled = Tensor::allocate(DataType::kFloat, weights.shape());
-  const auto* from = static_cast<const std::byte*>(weights.raw());  // may be unaligned
+  const FloatElements from(weights);
+  size_t next = 0;
   float* to = scaled.values<float>().data();
   for (int64_t outer = 0; outer < view.outer; ++outer) {
     const int64_t offset = channel_offset(layer, view, outer);
     for (int64_t channel = 0; channel < view.channels; ++channel) {
       const double by = factor[static_cast<size_t>(offset + channel)];
-      const size_t bytes = static_cast<size_t>(view.inner) * sizeof(float);
-      std::memcpy(to, from, bytes);
-      for (int64_t i = 0; i < view.inner; ++i) to[i] = static_cast<float>(static_cast<double>(to[i]) * by);
-      from += bytes;
-      to += view.inner;
+      for (int64_t i = 0; i < view.inner; ++i) *to++ = static_cast<float>(static_cast<double>(from[next++]) * by);
     }
   }
   return scaled;
@@ -54,11 +50,11 @@ Tensor scale_weights(const Node& layer, const Tensor& weights, const std::vector
 std::optional<Tensor> apply_to_bias(const Node& layer, int64_t channels, const ChannelAffine& affine) {
   Tensor result = Tensor::allocate(DataType::kFloat, Shape{channels});
   const Value* bias = layer.input(2);
-  const float* old = nullptr;
+  FloatElements old;
   int64_t count = 0;
   if (bias != nullptr) {
     old = constant_floats(bias);
-    count = old == nullptr ? 0 : bias->constant.elements();
+    count = static_cast<int64_t>(old.size());
     const Shape& shape = bias->constant.shape();
     const bool is_row = shape.rank() <= 1 || (shape.rank() == 2 && shape[0] == 1);
     if ((count != channels && count != 1) || !is_row) return std::nullopt;
@@ -66,7 +62,7 @@ std::optional<Tensor> apply_to_bias(const Node& layer, int64_t channels, const C
   const double beta = layer.op_type == "Gemm" ? static_cast<double>(layer.attributes.get_float("beta", 1.0F)) : 1.0;
   const std::span<float> values = result.values<float>();
   for (size_t c = 0; c < values.size(); ++c) {
-    double value = old == nullptr ? 0.0 : beta * static_cast<double>(old[count == 1 ? 0 : c]);
+    double value = !old ? 0.0 : beta * static_cast<double>(old[count == 1 ? 0 : c]);
     if (!affine.factor.empty()) value *= affine.factor[c];
     if (!affine.offset.empty()) value += affine.offset[c];
     values[c] = static_cast<float>(value);
@@ -80,7 +76,7 @@ bool is_linear_layer(const Node& node) { return node.is("Conv") || node.is("Conv
 
 std::optional<int64_t> output_channels(const Node& layer) {
   const Value* weights = layer.input(1);
-  if (constant_floats(weights) == nullptr) return std::nullopt;
+  if (!constant_floats(weights)) return std::nullopt;
   const Shape& shape = weights->constant.shape();
   if (layer.op_type == "Gemm") {
     if (shape.rank() != 2) return std::nullopt;
