@@ -19,6 +19,7 @@
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_arithmetic.h"
+#include "ops/element_loop.h"
 #include "ops/element_types.h"
 #include "ops/op_def.h"
 
@@ -90,18 +91,7 @@ T apply(T x, T y) {
 
 template <Kind kKind, class T>
 void run_loop(const BroadcastRun& run) {
-  const T* x = run.input<T>(0);
-  const T* y = run.input<T>(1);
-  T* out = run.output<T>();
-  if (run.stride[0] == 1 && run.stride[1] == 1) {
-    for (int64_t i = 0; i < run.n; ++i) out[i] = apply<kKind>(x[i], y[i]);
-  } else if (run.stride[0] == 1) {
-    const T second = *y;
-    for (int64_t i = 0; i < run.n; ++i) out[i] = apply<kKind>(x[i], second);
-  } else {
-    const T first = *x;
-    for (int64_t i = 0; i < run.n; ++i) out[i] = apply<kKind>(first, y[i * run.stride[1]]);
-  }
+  fill_binary<T, T>(run, [](T x, T y) { return apply<kKind>(x, y); });
 }
 
 void run_float_loop(BinaryFunction function, const BroadcastRun& run) {

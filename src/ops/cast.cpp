@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -21,6 +20,7 @@
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_arithmetic.h"
+#include "ops/element_loop.h"
 #include "ops/element_types.h"
 #include "ops/map_elements.h"
 #include "ops/op_def.h"
@@ -118,19 +118,6 @@ To read_element(std::string_view text) {
   }
 }
 
-/// Constant trip counts and a local buffer, so that the compiler vectorises: the output may be the input's memory.
-template <class To, class From>
-void cast_range(const From* x, To* y, int64_t n) {
-  constexpr int64_t kBlock = 32;
-  int64_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) {
-    std::array<To, kBlock> block;
-    for (size_t k = 0; k < kBlock; ++k) block[k] = cast_element<To>(x[i + static_cast<int64_t>(k)]);
-    std::memcpy(y + i, block.data(), sizeof(block));
-  }
-  for (; i < n; ++i) y[i] = cast_element<To>(x[i]);
-}
-
 void cast_tensor(RunContext& context) {
   const TensorView& in = context.input(0);
   const TensorView& out = context.output(0);
@@ -158,8 +145,9 @@ void cast_tensor(RunContext& context) {
         using To = typename decltype(to_tag)::type;
         const From* x = in.as<From>();
         To* y = out.as<To>();
-        for_ranges(context.parallel(), in.elements(), kCheapGrain,
-                   [&](int64_t begin, int64_t end, int) { cast_range(x + begin, y + begin, end - begin); });
+        for_ranges(context.parallel(), in.elements(), kCheapGrain, [&](int64_t begin, int64_t end, int) {
+          fill_elements(y + begin, end - begin, [&](int64_t i) { return cast_element<To>(x[begin + i]); });
+        });
       });
     });
   }

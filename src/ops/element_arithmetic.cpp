@@ -1,5 +1,7 @@
 #include "ops/element_arithmetic.h"
 
+#include <limits>
+
 namespace attune::ops {
 
 std::optional<KnownElements> known_elements(const InferContext& context, int i) {
@@ -21,10 +23,12 @@ std::optional<KnownElements> known_elements(const InferContext& context, int i) 
 }
 
 void set_known_elements(InferContext& context, const KnownElements& elements) {
+  const bool narrow = context.output(0).type == DataType::kInt32;
   Shape dims;
   for (int i = 0; i < elements.count; ++i) {
     const KnownElement& element = elements.element[static_cast<size_t>(i)];
-    dims.push_back(element.is_number && element.value < 0 ? kUnknownDim : element.value);
+    const bool fits = element.value >= 0 && (!narrow || element.value <= std::numeric_limits<int32_t>::max());
+    dims.push_back(element.is_number && !fits ? kUnknownDim : element.value);
   }
   context.set_elements(0, dims);
 }

@@ -31,7 +31,8 @@ struct KnownElements {
 /// What is known of input i (int32, int64, or bool that InferContext::set_elements was called for); nullopt if nothing.
 std::optional<KnownElements> known_elements(const InferContext& context, int i);
 
-/// Declares the elements of output 0; negative numbers, which Shape cannot tell from symbols, become unknown.
+/// Declares the elements of output 0, whose type must have been set. Negative numbers, which Shape cannot tell from
+/// symbols, and what does not fit int32 where that is the type, become unknown.
 void set_known_elements(InferContext& context, const KnownElements& elements);
 
 /// Computes output 0's elements from those of inputs 0 and 1, broadcasting. Call it after set_output().

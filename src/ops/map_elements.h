@@ -5,7 +5,7 @@
 
 #include "base/parallel.h"
 #include "kernels/vector_math.h"
-#include "ops/broadcast.h"
+#include "ops/element_loop.h"
 #include "ops/operator.h"
 
 namespace attune::ops {
@@ -25,7 +25,7 @@ void map_elements(RunContext& context, int64_t grain, Function function) {
   const X* x = context.input(0).as<X>();
   Y* y = context.output(0).as<Y>();
   for_ranges(context.parallel(), context.output(0).physical_elements(), grain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) y[i] = function(x[i]);
+    fill_elements(y + begin, end - begin, [&](int64_t i) { return function(x[begin + i]); });
   });
 }
 

@@ -10,11 +10,17 @@
   X(acos)                                                  \
   X(acosh)                                                 \
   X(add)                                                   \
+  X(arg_max)                                               \
+  X(arg_min)                                               \
   X(asin)                                                  \
   X(asinh)                                                 \
   X(atan)                                                  \
   X(atanh)                                                 \
+  X(bit_shift)                                             \
+  X(bitwise_and)                                           \
   X(bitwise_not)                                           \
+  X(bitwise_or)                                            \
+  X(bitwise_xor)                                           \
   X(cast)                                                  \
   X(cast_like)                                             \
   X(ceil)                                                  \
@@ -28,9 +34,11 @@
   X(conv)                                                  \
   X(cos)                                                   \
   X(cosh)                                                  \
+  X(cum_sum)                                               \
   X(depth_to_space)                                        \
   X(div)                                                   \
   X(elu)                                                   \
+  X(equal)                                                 \
   X(erf)                                                   \
   X(exp)                                                   \
   X(expand)                                                \
@@ -44,6 +52,8 @@
   X(gather_nd)                                             \
   X(gelu)                                                  \
   X(gemm)                                                  \
+  X(greater)                                               \
+  X(greater_or_equal)                                      \
   X(hard_sigmoid)                                          \
   X(hard_swish)                                            \
   X(hardmax)                                               \
@@ -52,10 +62,18 @@
   X(is_nan)                                                \
   X(layer_normalization)                                   \
   X(leaky_relu)                                            \
+  X(less)                                                  \
+  X(less_or_equal)                                         \
   X(log)                                                   \
   X(log_softmax)                                           \
+  X(logical_and)                                           \
   X(logical_not)                                           \
+  X(logical_or)                                            \
+  X(logical_xor)                                           \
   X(matmul)                                                \
+  X(max)                                                   \
+  X(mean)                                                  \
+  X(min)                                                   \
   X(mish)                                                  \
   X(mod)                                                   \
   X(mul)                                                   \
@@ -122,6 +140,7 @@
   X(squeeze)                                               \
   X(squeeze_1)                                             \
   X(sub)                                                   \
+  X(sum)                                                   \
   X(swish)                                                 \
   X(tan)                                                   \
   X(tanh)                                                  \
@@ -134,6 +153,7 @@
   X(unique)                                                \
   X(unsqueeze)                                             \
   X(unsqueeze_1)                                           \
+  X(where)                                                 \
   /* keep the lines above in alphabetical order */
 // clang-format on
 

@@ -1,0 +1,102 @@
+// CumSum: https://onnx.ai/onnx/operators/onnx__CumSum.html, versions 11 and 14. Gaps: float16 and bfloat16.
+// Sums are made one after the other in the element type; integers wrap around.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "attune/error.h"
+#include "ops/broadcast.h"
+#include "ops/element_types.h"
+#include "ops/map_elements.h"
+#include "ops/op_def.h"
+
+namespace attune::ops {
+namespace {
+
+class CumSum final : public Operator {
+ public:
+  explicit CumSum(const Node& node)
+      : exclusive_(node.attributes.get_int("exclusive", 0) != 0),
+        reverse_(node.attributes.get_int("reverse", 0) != 0) {}
+
+  void infer(InferContext& context) const override {
+    infer_same_shape(context, context.type(0));
+    if (context.has_shape(0) && context.shape(0).rank() == 0) {
+      throw Error(ErrorCode::kInvalidGraph, "Cannot apply CumSum operator on a scalar.");
+    }
+    if (!context.has_shape(1)) return;
+    const Shape& axis = context.shape(1);
+    if (axis.rank() > 1 || (axis.rank() == 1 && is_known(axis[0]) && axis[0] != 1)) {
+      throw Error(ErrorCode::kInvalidGraph, "Axis tensor should have exactly one element.");
+    }
+  }
+
+  void run(RunContext& context) const override {
+    visit_number_type(context.input(0).type, [&](auto tag) { add_up<typename decltype(tag)::type>(context); });
+  }
+
+ private:
+  template <class T>
+  void add_up(RunContext& context) const {
+    const TensorView& view = context.input(0);
+    const int64_t rank = view.rank();
+    int64_t axis = context.input(1).integer(0);
+    if (axis < -rank || axis >= rank) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("axis {} is not in valid range [-{},{}]", axis, rank, rank - 1));
+    }
+    if (axis < 0) axis += rank;
+    const T* x = view.as<T>();
+    T* y = context.output(0).as<T>();
+    const int64_t outer = view.shape().product(0, static_cast<int>(axis));
+    const int64_t size = view.dim(static_cast<int>(axis));
+    const int64_t inner = view.shape().product(static_cast<int>(axis) + 1, view.rank());
+    if (outer * size * inner == 0) return;
+    const int64_t pieces = (inner + kColumns - 1) / kColumns;
+    for_ranges(context.parallel(), outer * pieces, kCheapGrain / (size * std::min(inner, kColumns)),
+               [&](int64_t begin, int64_t end, int) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   const int64_t start = task % pieces * kColumns;
+                   const int64_t place = task / pieces * size * inner + start;
+                   add_up_columns(x + place, y + place, size, inner, std::min(kColumns, inner - start));
+                 }
+               });
+  }
+
+  template <class T>
+  void add_up_columns(const T* x, T* y, int64_t size, int64_t stride, int64_t columns) const {
+    const int64_t step = reverse_ ? -stride : stride;
+    if (reverse_) {
+      x += (size - 1) * stride;
+      y += (size - 1) * stride;
+    }
+    for (int64_t column = 0; column < columns; ++column) y[column] = exclusive_ ? T{0} : x[column];
+    for (int64_t i = 1; i < size; ++i) {
+      const T* addend = exclusive_ ? x : x + step;
+      for (int64_t column = 0; column < columns; ++column) y[step + column] = wrapping_add(y[column], addend[column]);
+      x += step;
+      y += step;
+    }
+  }
+
+  static constexpr int64_t kColumns = 256;
+
+  bool exclusive_;
+  bool reverse_;
+};
+
+}  // namespace
+
+const OpDef& cum_sum() {
+  static const OpDef def{
+      .name = "CumSum",
+      .since = 11,
+      .inputs = {{"x", "T"}, {"axis", "T2"}},
+      .outputs = {{"y", "T"}},
+      .types = {{"T", kNumbers}, {"T2", kIndices}},
+      .make = make_operator<CumSum>,
+  };
+  return def;
+}
+
+}  // namespace attune::ops
