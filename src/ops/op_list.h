@@ -16,6 +16,7 @@
   X(asinh)                                                 \
   X(atan)                                                  \
   X(atanh)                                                 \
+  X(average_pool)                                          \
   X(bit_shift)                                             \
   X(bitwise_and)                                           \
   X(bitwise_not)                                           \
@@ -52,6 +53,8 @@
   X(gather_nd)                                             \
   X(gelu)                                                  \
   X(gemm)                                                  \
+  X(global_average_pool)                                   \
+  X(global_max_pool)                                       \
   X(greater)                                               \
   X(greater_or_equal)                                      \
   X(hard_sigmoid)                                          \
@@ -70,8 +73,10 @@
   X(logical_not)                                           \
   X(logical_or)                                            \
   X(logical_xor)                                           \
+  X(lp_pool)                                               \
   X(matmul)                                                \
   X(max)                                                   \
+  X(max_pool)                                              \
   X(mean)                                                  \
   X(min)                                                   \
   X(mish)                                                  \

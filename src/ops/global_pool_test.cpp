@@ -1,0 +1,42 @@
+#include <limits>
+
+#include "ops/blocked_test.h"
+#include "ops/op_test.h"
+
+namespace attune {
+namespace {
+
+TEST(GlobalPool, OverAllSpatialAxes) {
+  const std::vector<float> values{1, 2, 3, 4, -1, -2, -3, -6};
+  for (const Shape& shape : {Shape{1, 2, 2, 2}, Shape{1, 2, 4}, Shape{1, 2, 2, 1, 2}}) {
+    Shape out = shape;
+    for (int axis = 2; axis < out.rank(); ++axis) out[axis] = 1;
+    OpTest("GlobalAveragePool").input<float>(shape, values).output<float>(out, {2.5F, -3}).run();
+    OpTest("GlobalMaxPool").input<float>(shape, values).output<float>(out, {4, -1}).run();
+  }
+  OpTest("GlobalAveragePool").input<double>({2, 1, 2}, {1, 2, 3, 5}).output<double>({2, 1, 1}, {1.5, 4}).run();
+  OpTest("GlobalMaxPool").input<double>({2, 1, 2}, {1, 2, -3, -5}).output<double>({2, 1, 1}, {2, -3}).run();
+}
+
+TEST(GlobalPool, BlockedImages) {
+  for (const char* op_type : {"GlobalAveragePool", "GlobalMaxPool"}) {
+    BlockedTest test(op_type);
+    test.blocked(random_floats({2, 19, 7, 8}, 1)).expect(Layout::kBlocked, Layout::kBlocked);
+  }
+}
+
+TEST(GlobalPool, EmptyAndWrong) {
+  OpTest("GlobalAveragePool").input<float>({0, 2, 3, 3}, {}).output<float>({0, 2, 1, 1}, {}).run();
+  OpTest("GlobalAveragePool")
+      .input<float>({1, 1, 0}, {})
+      .output<float>({1, 1, 1}, {std::numeric_limits<float>::quiet_NaN()})
+      .run();
+  OpTest("GlobalMaxPool")
+      .input<float>({1, 1, 0}, {})
+      .output<float>({1, 1, 1}, {std::numeric_limits<float>::lowest()})
+      .run();
+  OpTest("GlobalMaxPool").input<float>({1, 2}, {1, 2}).fails("has no spatial axis");
+}
+
+}  // namespace
+}  // namespace attune
