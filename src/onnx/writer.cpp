@@ -32,12 +32,13 @@ void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view na
 void write_shape(pbf_writer& parent, protozero::pbf_tag_type tag, const Shape& shape, const Symbols& symbols) {
   pbf_writer message(parent, tag);
   for (const int64_t dim : shape) {
-    pbf_writer dimension(message, 1);
+    std::string dimension;  // not a nested writer: that would leave out a dimension of which nothing is known
     if (is_known(dim)) {
-      dimension.add_int64(1, dim);
+      pbf_writer(dimension).add_int64(1, dim);
     } else if (const std::string_view label = symbols.name(dim); !label.empty()) {
-      dimension.add_string(2, label.data(), label.size());
+      pbf_writer(dimension).add_string(2, label.data(), label.size());
     }
+    message.add_message(1, dimension);
   }
 }
 
