@@ -90,6 +90,19 @@ void PageMapping::release_tail(size_t offset) noexcept {
   if (begin < size_) ::madvise(data_ + begin, size_ - begin, MADV_DONTNEED);
 }
 
+std::shared_ptr<std::byte> allocate_block(size_t bytes) {
+  constexpr std::align_val_t kAlignment{64};
+  if (bytes >= kMappedBlockBytes) {
+    auto mapping = std::make_shared<PageMapping>(bytes);
+    return {mapping, mapping->data()};
+  }
+  auto* memory = static_cast<std::byte*>(::operator new(std::max<size_t>(bytes, 1), kAlignment, std::nothrow));
+  if (memory == nullptr) {
+    throw Error(ErrorCode::kRuntimeException, fmt::format("Failed to allocate {} bytes.", bytes));
+  }
+  return {memory, [](std::byte* block) { ::operator delete(block, kAlignment); }};
+}
+
 uint64_t physical_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   return pages > 0 ? static_cast<uint64_t>(pages) * page_size() : 0;

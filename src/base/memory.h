@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -42,6 +43,14 @@ class PageMapping {
   std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
+
+/// Memory for one tensor or one packed weight: uninitialised, aligned to 64 bytes, never null. From kMappedBlockBytes
+/// on it is a mapping of its own, so that letting go of it gives its pages back at once: a heap keeps them, and the
+/// heap's own threshold for mappings grows with each block that is freed. Throws attune::Error kRuntimeException when
+/// there is not enough memory.
+std::shared_ptr<std::byte> allocate_block(size_t bytes);
+
+constexpr size_t kMappedBlockBytes = 256 << 10;
 
 /// Bytes of memory in the machine; 0 if unknown.
 uint64_t physical_memory();

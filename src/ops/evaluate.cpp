@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <new>
-
 #include "attune/error.h"
+#include "base/memory.h"
 #include "kernels/simd.h"
 
 namespace attune {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
 
 /// Packs without sharing: what is evaluated outside a session is evaluated once.
 class OwnPacking final : public PrepareContext {
@@ -27,9 +24,9 @@ class OwnPacking final : public PrepareContext {
   Layout output_layout(int) const override { return Layout::kPlain; }
   int block() const override { return kernels::block_channels(); }
   PackedWeights pack(int, std::string_view, size_t floats, FunctionRef<void(float*)> fill) override {
-    auto* memory = static_cast<float*>(::operator new(floats * sizeof(float), kAlignment));
-    PackedWeights packed(memory, [](const float* block) { ::operator delete(const_cast<float*>(block), kAlignment); });
-    fill(memory);
+    const std::shared_ptr<std::byte> memory = allocate_block(floats * sizeof(float));
+    PackedWeights packed(memory, reinterpret_cast<float*>(memory.get()));
+    fill(reinterpret_cast<float*>(memory.get()));
     return packed;
   }
   void release_input(int) override {}

@@ -38,7 +38,11 @@ class Compiler {
     }
     count_uses();
     mark_folding();
+    graph_ = Graph();  // else it would keep alive the weights that packing gives back
+    // Passes that folded weights read them out of the files; what is still needed is read again where it is packed.
+    for (const auto& mapping : program_.mappings) mapping->drop_pages(0, mapping->bytes().size());
     for (Step& step : program_.steps) prepare(step);
+    program_.packed_bytes = weights_.bytes();
     return std::move(program_);
   }
 
@@ -149,6 +153,9 @@ class Compiler {
       program_.most_outputs = std::max(program_.most_outputs, step.outputs.size());
     }
     for (const ProgramOutput& output : program_.outputs) ++value_at(output.value).uses;
+    for (ProgramValue& value : program_.values) {
+      if (value.uses == 0) value.constant = Tensor();
+    }
   }
 
   /// What depends on input shapes alone can be computed while binding.
@@ -257,7 +264,6 @@ class Compiler {
     const std::byte* first = static_cast<const std::byte*>(value.constant.raw());
     const size_t bytes = value.constant.bytes();
     if (!readers.keep) {
-      program_.packed_bytes = weights_.bytes();
       value.constant = Tensor();
     } else if (readers.align && !value.constant.is_aligned()) {
       value.constant = value.constant.copied();

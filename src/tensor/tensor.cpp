@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "attune/error.h"
+#include "base/memory.h"
 
 namespace attune {
 namespace {
 
 constexpr int64_t kMaxElements = int64_t{1} << 62;
-constexpr size_t kAlignment = 64;  // one cache line; also the widest vector
 
 struct TypeRow {
   std::string_view name;
@@ -121,15 +120,9 @@ Tensor Tensor::allocate(DataType type, const Shape& shape) {
     tensor.owner_ = std::shared_ptr<const void>(strings, strings.get());
     return tensor;
   }
-  const size_t bytes = std::max<size_t>(count * size, 1);
-  void* memory = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
-  if (memory == nullptr) {
-    throw Error(ErrorCode::kRuntimeException,
-                fmt::format("Failed to allocate {} bytes for a tensor of shape {}.", bytes, shape.to_string()));
-  }
-  tensor.data_ = memory;
-  tensor.owner_ =
-      std::shared_ptr<void>(memory, [](void* block) { ::operator delete (block, std::align_val_t{kAlignment}); });
+  std::shared_ptr<std::byte> memory = allocate_block(count * size);
+  tensor.data_ = memory.get();
+  tensor.owner_ = std::move(memory);
   return tensor;
 }
 
