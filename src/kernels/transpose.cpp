@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/simd.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/transpose.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
+#undef ATTUNE_INLINED
+#define ATTUNE_INLINED HWY_ATTR __attribute__((always_inline))
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
@@ -30,22 +35,41 @@ HWY_INLINE hn::Vec<D> load_blocks(D d, const T* p, int64_t step) {
   }
 }
 
+template <class Body, int... kI>
+HWY_INLINE void call_unrolled(Body&& body, std::integer_sequence<int, kI...>) {
+  (body(std::integral_constant<int, kI>()), ...);
+}
+
+/// body(0), ..., body(kCount - 1) as straight code with constant indices: gcc keeps an array of vectors in registers
+/// only then, which here is a factor of two.
+template <int kCount, class Body>
+HWY_INLINE void unrolled(Body&& body) {
+  call_unrolled(body, std::make_integer_sequence<int, kCount>());
+}
+
+/// log2(n) perfect shuffles of n vectors transpose each n x n piece of 128 bits' width.
+template <int kStage, class D, class V, int kRows>
+HWY_INLINE void shuffle_rows(D d, V (&v)[kRows]) {
+  if constexpr (kStage < kRows) {
+    V w[kRows];
+    unrolled<kRows / 2>([&](auto i) ATTUNE_INLINED {
+      w[2 * i] = hn::InterleaveLower(d, v[i], v[i + kRows / 2]);
+      w[2 * i + 1] = hn::InterleaveUpper(d, v[i], v[i + kRows / 2]);
+    });
+    unrolled<kRows>([&](auto i) ATTUNE_INLINED { v[i] = w[i]; });
+    shuffle_rows<kStage * 2>(d, v);
+  }
+}
+
 /// Lanes(d) rows of kBlock<T> columns.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void transpose_panel(D d, const T* source, int64_t source_stride, T* target, int64_t target_stride) {
-  constexpr int64_t kRows = kBlock<T>;
+  constexpr int kRows = kBlock<T>;
   hn::Vec<D> v[kRows];
-  for (int64_t i = 0; i < kRows; ++i) v[i] = load_blocks(d, source + i * source_stride, kRows * source_stride);
-  // log2(n) perfect shuffles of n vectors transpose each n x n piece.
-  for (int64_t stage = 1; stage < kRows; stage *= 2) {
-    hn::Vec<D> w[kRows];
-    for (int64_t i = 0; i < kRows / 2; ++i) {
-      w[2 * i] = hn::InterleaveLower(d, v[i], v[i + kRows / 2]);
-      w[2 * i + 1] = hn::InterleaveUpper(d, v[i], v[i + kRows / 2]);
-    }
-    for (int64_t i = 0; i < kRows; ++i) v[i] = w[i];
-  }
-  for (int64_t i = 0; i < kRows; ++i) hn::StoreU(v[i], d, target + i * target_stride);
+  unrolled<kRows>([&](auto i)
+                      ATTUNE_INLINED { v[i] = load_blocks(d, source + i * source_stride, kRows * source_stride); });
+  shuffle_rows<1>(d, v);
+  unrolled<kRows>([&](auto i) ATTUNE_INLINED { hn::StoreU(v[i], d, target + i * target_stride); });
 }
 
 template <class T>
@@ -63,8 +87,9 @@ HWY_INLINE void transpose_scalar(const T* source, int64_t source_stride, int64_t
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void transpose_panels(D d, const T* source, int64_t source_stride, int64_t rows, int64_t columns, T* target,
                                  int64_t target_stride) {
-  // Each target line is filled by successive panels of rows: few enough columns at a time keep those lines in L1.
-  constexpr int64_t kColumns = 64;
+  // Each target line is filled by successive panels of rows. Columns by one or two lines of the source keep those
+  // target lines in L1 even where a stride of a power of two lets them share a few of its sets.
+  constexpr int64_t kColumns = sizeof(T) == 4 ? 32 : 64 / static_cast<int64_t>(sizeof(T));
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t first = 0; first < columns; first += kColumns) {
     const int64_t last = std::min(first + kColumns, columns);
