@@ -3,6 +3,7 @@
 // and the bytes of activations that it reads and writes a second. Choose a target with ATTUNE_TARGET.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "kernels/simd.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_bench.cpp"
+#include "hwy/aligned_allocator.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/conv_unroll-inl.h"
@@ -59,6 +61,18 @@ double measure_peak() {
   return best;
 }
 
+// On cache lines, as the engine's memory is: blocks of AVX-512 would otherwise lie across two each.
+class AlignedFloats {
+ public:
+  AlignedFloats(int64_t size, float value) : data_(hwy::AllocateAligned<float>(static_cast<size_t>(size) + 1)) {
+    std::fill_n(data_.get(), size, value);
+  }
+  float* data() { return data_.get(); }
+
+ private:
+  hwy::AlignedFreeUniquePtr<float[]> data_;
+};
+
 struct BenchLayer {
   const char* name;
   ConvShape shape;
@@ -72,15 +86,15 @@ void run_layer(benchmark::State& state, const BenchLayer& layer) {
   const int64_t weights_size =
       shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel_h * shape.kernel_w;
   const std::vector<float> weights(static_cast<size_t>(weights_size), 0.01F);
-  std::vector<float> packed(static_cast<size_t>(packed_conv_weights_size(shape, kernel)));
+  AlignedFloats packed(packed_conv_weights_size(shape, kernel), 0.0F);
   pack_conv_weights(shape, kernel, weights.data(), packed.data(), serial);
-  std::vector<float> workspace(static_cast<size_t>(conv_workspace_size(shape, kernel, 1)));
+  AlignedFloats workspace(conv_workspace_size(shape, kernel, 1), 0.0F);
   const int64_t block = block_channels();
   const bool plain = conv_input_layout(kernel) == ImageLayout::kPlain;
   const int64_t in_size = blocked_size(1, shape.in_channels, shape.in_h, shape.in_w, plain ? 1 : block);
   const int64_t out_size = blocked_size(1, shape.out_channels, shape.out_h(), shape.out_w(), block);
-  std::vector<float> in(static_cast<size_t>(in_size), 0.5F);
-  std::vector<float> out(static_cast<size_t>(out_size));
+  AlignedFloats in(in_size, 0.5F);
+  AlignedFloats out(out_size, 0.0F);
   const std::vector<float> bias(static_cast<size_t>(shape.out_channels), 0.1F);
   ConvEpilogue epilogue;
   epilogue.bias = bias.data();

@@ -381,7 +381,7 @@ void run_taps(const TapRun& run, int64_t phases, FunctionRef<TapGrid(int64_t pha
   if (parallel.threads() > 1) bands = std::max(bands, (kTasksPerThread * parallel.threads() + slices - 1) / slices);
   bands = std::min({bands, pixels * pixel_products / kTaskProducts + 1, (pixels + 11) / 12});
   const auto run_task = HWY_DYNAMIC_DISPATCH(run_grid_task);
-  parallel.for_each(slices * bands, [&](int64_t index, int) {
+  const auto run_one = [&](int64_t index) {
     // Panels run fastest: they share the band's input.
     const int64_t panel = index % panels;
     const int64_t group = index / panels % groups;
@@ -391,6 +391,11 @@ void run_taps(const TapRun& run, int64_t phases, FunctionRef<TapGrid(int64_t pha
     const TapGrid g = grid(phase);
     const int64_t size = g.y.out_count * g.x.out_count;
     run_task(run, blocking, g, image, group, panel, size * band / bands, size * (band + 1) / bands);
+  };
+  // Layers of a pixel or a few, as in squeeze-and-excitation, have panels too small for a task each.
+  const int64_t grain = kTaskProducts / std::max<int64_t>(pixels / bands * pixel_products, 1);
+  for_ranges(parallel, slices * bands, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t index = begin; index < end; ++index) run_one(index);
   });
 }
 
