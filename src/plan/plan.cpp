@@ -81,7 +81,7 @@ class Binder {
         if (step.outputs[i] != kNoValue) all_known = store_shape(step.outputs[i], outputs_[i]) && all_known;
       }
       if (step.may_fold && all_known && fold(step)) return true;
-      segment_->steps.push_back({index, 0, 0});
+      segment_->steps.push_back({.step = index});
       return all_known;
     } catch (const Error& error) {
       throw Error(error.code() == ErrorCode::kInvalidGraph ? ErrorCode::kFail : error.code(),
@@ -166,10 +166,19 @@ class Binder {
     root_of_.assign(count, kNoRoot);
     uses_.assign(count, 0);
     place_known_values();
+    number_waves();
     count_uses();
     find_output_values();
     std::vector<Lifetime> lifetimes;
-    for (size_t i = 0; i < segment_->steps.size(); ++i) add_step(static_cast<int>(i), lifetimes);
+    for (size_t i = 0; i < segment_->steps.size();) {
+      const size_t first = i;
+      const int wave = segment_->steps[first].wave;
+      for (; i < segment_->steps.size() && segment_->steps[i].wave == wave; ++i) add_step(i, lifetimes);
+      // Only now: a step of this wave must not overwrite what another of it still reads.
+      for (size_t k = first; k < i; ++k) {
+        for (const int input : step_at(k).inputs) read(input, wave);
+      }
+    }
     assign_offsets(lifetimes);
     if (segment_->is_last) place_outputs();
   }
@@ -216,19 +225,42 @@ class Binder {
     }
   }
 
-  void add_step(int position, std::vector<Lifetime>& lifetimes) {
-    PlannedStep& planned = segment_->steps[static_cast<size_t>(position)];
-    const Step& step = program_.steps[static_cast<size_t>(planned.step)];
+  const Step& step_at(size_t position) const {
+    return program_.steps[static_cast<size_t>(segment_->steps[position].step)];
+  }
+
+  void number_waves() {
+    std::vector<PlannedStep>& steps = segment_->steps;
+    if (!options_.concurrent) {
+      for (size_t i = 0; i < steps.size(); ++i) steps[i].wave = static_cast<int>(i);
+      return;
+    }
+    std::vector<int> wave_after(program_.values.size(), 0);  // the first wave that may read a value
+    for (size_t i = 0; i < steps.size(); ++i) {
+      for (const int input : step_at(i).inputs) {
+        if (input != kNoValue) steps[i].wave = std::max(steps[i].wave, wave_after[static_cast<size_t>(input)]);
+      }
+      for (const int output : step_at(i).outputs) {
+        if (output != kNoValue) wave_after[static_cast<size_t>(output)] = steps[i].wave + 1;
+      }
+    }
+    std::stable_sort(steps.begin(), steps.end(),
+                     [](const PlannedStep& a, const PlannedStep& b) { return a.wave < b.wave; });
+  }
+
+  void add_step(size_t position, std::vector<Lifetime>& lifetimes) {
+    PlannedStep& planned = segment_->steps[position];
+    const Step& step = step_at(position);
+    const int wave = planned.wave;
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       const int value = step.outputs[i];
       if (value == kNoValue) continue;
       if (!state_.known[static_cast<size_t>(value)]) {
         segment_->values[static_cast<size_t>(value)].place = Place::kGiven;
-      } else if (i != 0 || !share_input(step, value, position)) {
-        make_root(value, position);
+      } else if (i != 0 || !share_input(step, value, wave)) {
+        make_root(value, wave);
       }
     }
-    for (const int input : step.inputs) read(input, position);
     // A result that nobody reads still needs a place to be written to.
     std::vector<TensorView> inputs;
     std::vector<TensorView> outputs;
@@ -237,27 +269,27 @@ class Binder {
     planned.workspace_bytes = step.op->workspace_bytes(inputs, outputs, options_.threads);
     if (planned.workspace_bytes > 0) {
       workspaces_.push_back({position, lifetimes.size()});
-      lifetimes.push_back({position, position, planned.workspace_bytes});
+      lifetimes.push_back({wave, wave, planned.workspace_bytes});
     }
   }
 
-  void make_root(int value, int position) {
+  void make_root(int value, int wave) {
     const auto i = static_cast<size_t>(value);
     root_of_[i] = value;
     Root& root = roots_[i];
-    root = {position, position, bytes_of(value), uses_[i], output_of_[i], true};
-    if (uses_[i] == kForever) root.last = last_position();
+    root = {wave, wave, bytes_of(value), uses_[i], output_of_[i], true};
+    if (uses_[i] == kForever) root.last = last_wave();
   }
 
-  int last_position() const { return static_cast<int>(segment_->steps.size()) - 1; }
+  int last_wave() const { return segment_->steps.empty() ? 0 : segment_->steps.back().wave; }
 
   /// Lets output 0 lie where an input lies: always for a view, and in place when this step is the input's last reader.
-  bool share_input(const Step& step, int output, int position) {
+  bool share_input(const Step& step, int output, int wave) {
     if (step.def == nullptr) return false;
     if (step.def->is_view && step.inputs[0] != kNoValue) {
       const auto input = static_cast<size_t>(step.inputs[0]);
       if (bytes_of(step.inputs[0]) != bytes_of(output)) return false;
-      if (root_of_[input] != kNoRoot) return join(output, root_of_[input], position);
+      if (root_of_[input] != kNoRoot) return join(output, root_of_[input], wave);
       // A view of memory that others own; never written to, and an output needs memory of its own.
       if (output_of_[static_cast<size_t>(output)] >= 0) return false;
       segment_->values[static_cast<size_t>(output)] = segment_->values[input];
@@ -273,12 +305,12 @@ class Binder {
       }
       const auto reads = std::count(step.inputs.begin(), step.inputs.end(), input);
       if (roots_[static_cast<size_t>(root)].readers != reads) continue;
-      return join(output, root, position);
+      return join(output, root, wave);
     }
     return false;
   }
 
-  bool join(int value, int root_value, int position) {
+  bool join(int value, int root_value, int wave) {
     const auto i = static_cast<size_t>(value);
     Root& root = roots_[static_cast<size_t>(root_value)];
     if (output_of_[i] >= 0) {
@@ -287,17 +319,17 @@ class Binder {
     }
     root_of_[i] = root_value;
     root.readers = uses_[i] == kForever ? kForever : root.readers + uses_[i];
-    root.last = uses_[i] == kForever ? last_position() : std::max(root.last, position);
+    root.last = uses_[i] == kForever ? last_wave() : std::max(root.last, wave);
     return true;
   }
 
-  void read(int value, int position) {
+  void read(int value, int wave) {
     if (value == kNoValue) return;
     const int root_value = root_of_[static_cast<size_t>(value)];
     if (root_value == kNoRoot) return;
     Root& root = roots_[static_cast<size_t>(root_value)];
     if (root.readers < kForever) --root.readers;
-    root.last = std::max(root.last, position);
+    root.last = std::max(root.last, wave);
   }
 
   void assign_offsets(std::vector<Lifetime>& lifetimes) {
@@ -312,7 +344,7 @@ class Binder {
     segment_->region_bytes = layout.bytes;
     segment_->lower_bound = layout.lower_bound;
     for (const auto& [position, lifetime] : workspaces_) {
-      segment_->steps[static_cast<size_t>(position)].workspace_offset = layout.offsets[lifetime];
+      segment_->steps[position].workspace_offset = layout.offsets[lifetime];
     }
     for (size_t k = 0; k < in_region.size(); ++k) {
       segment_->values[static_cast<size_t>(in_region[k])] = {Place::kRegion, 0, layout.offsets[first_root + k]};
@@ -351,7 +383,7 @@ class Binder {
   std::vector<int> root_of_;
   std::vector<int> uses_;
   std::vector<int> output_of_;
-  std::vector<std::pair<int, size_t>> workspaces_;
+  std::vector<std::pair<size_t, size_t>> workspaces_;  // position of the step, its lifetime
 };
 
 }  // namespace
@@ -380,10 +412,11 @@ std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& s
 }
 
 std::vector<size_t> live_bytes(const Segment& segment) {
-  std::vector<size_t> live(segment.steps.size(), 0);
-  for (size_t k = 0; k < live.size(); ++k) live[k] = segment.steps[k].workspace_bytes;
+  const int waves = segment.steps.empty() ? 0 : segment.steps.back().wave + 1;
+  std::vector<size_t> live(static_cast<size_t>(waves), 0);
+  for (const PlannedStep& step : segment.steps) live[static_cast<size_t>(step.wave)] += step.workspace_bytes;
   for (const Block& block : segment.blocks) {
-    for (int k = block.first; k <= block.last; ++k) live[static_cast<size_t>(k)] += block.bytes;
+    for (int wave = block.first; wave <= block.last; ++wave) live[static_cast<size_t>(wave)] += block.bytes;
   }
   return live;
 }

@@ -35,14 +35,18 @@ struct PlannedValue {
 /// One step to run, with its scratch memory.
 struct PlannedStep {
   int step = 0;
+  /// Steps of one wave do not depend on each other and share no memory that one of them writes: they may run at the
+  /// same time, after all of the wave before. Waves are numbered from 0, ascending. A sequential plan has one step a
+  /// wave.
+  int wave = 0;
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
 };
 
-/// Memory that one value, and those that share it, need from a step to another; places in Segment::steps.
+/// Memory that one value, and those that share it, need from a wave to another.
 struct Block {
   int value = 0;  ///< The first value that lies there.
-  int first = 0;
+  int first = 0;  ///< Waves.
   int last = 0;
   size_t bytes = 0;
 };
@@ -72,6 +76,8 @@ struct Segment {
 /// What the plan of a run needs to know of the machine.
 struct BindOptions {
   int threads = 1;  ///< The most threads of a run: scratch memory may depend on it, results never do.
+  /// Plans for independent steps to run at the same time: steps that are as far from the inputs form a wave.
+  bool concurrent = false;
 };
 
 /// What is known when a segment begins.
@@ -92,7 +98,7 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs);
 /// shapes contradict each other, kRuntimeException when a size overflows.
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
 
-/// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's steps runs.
+/// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's waves runs.
 std::vector<size_t> live_bytes(const Segment& segment);
 
 }  // namespace attune

@@ -64,7 +64,7 @@ class Run {
     std::vector<Shape> shapes;
     shapes.reserve(inputs_.size());
     for (const Tensor& input : inputs_) shapes.push_back(input.shape());
-    const BindOptions options{environment_.threads};
+    const BindOptions options{.threads = environment_.threads, .concurrent = environment_.concurrent != nullptr};
     const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
     run_segment(*start.segment);
     if (!start.segment->is_last) {
@@ -83,23 +83,47 @@ class Run {
     regions_.push_back(environment_.regions.acquire(segment.region_bytes));
     std::byte* region = regions_.back().data();
     place_values(segment, region);
-    std::vector<TensorView> step_inputs(program_.most_inputs);
-    std::vector<TensorView> step_outputs(program_.most_outputs);
-    for (const PlannedStep& planned : segment.steps) {
+    Scratch scratch(program_);
+    for (size_t i = 0; i < segment.steps.size();) {
       if (environment_.terminate != nullptr && environment_.terminate->load(std::memory_order_relaxed)) {
         throw Error(ErrorCode::kFail, "Exiting due to terminate flag being set to true.");
       }
-      const Step& step = program_.steps[static_cast<size_t>(planned.step)];
-      for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs[i] = view_at(step.inputs[i]);
-      for (size_t i = 0; i < step.outputs.size(); ++i) step_outputs[i] = view_at(step.outputs[i]);
-      StepRun context({step_inputs.data(), step.inputs.size()}, {step_outputs.data(), step.outputs.size()},
-                      {region + planned.workspace_offset, planned.workspace_bytes}, environment_.parallel, step,
-                      given_);
-      run_step(step, planned.step, context, {step_inputs.data(), step.inputs.size()},
-               {step_outputs.data(), step.outputs.size()});
-      accept_given(step);
+      size_t end = i + 1;
+      while (end < segment.steps.size() && segment.steps[end].wave == segment.steps[i].wave) ++end;
+      if (end == i + 1) {
+        run_planned(segment.steps[i], region, environment_.parallel, scratch);
+      } else {
+        run_wave({segment.steps.data() + i, end - i}, region);
+      }
+      for (; i < end; ++i) accept_given(program_.steps[static_cast<size_t>(segment.steps[i].step)]);
     }
     for (const OutputCopy& copy : segment.copies) copy_output(copy);
+  }
+
+  /// The views of one step's inputs and outputs, gathered; each thread has its own.
+  struct Scratch {
+    explicit Scratch(const Program& program) : inputs(program.most_inputs), outputs(program.most_outputs) {}
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+  };
+
+  void run_wave(std::span<const PlannedStep> steps, std::byte* region) {
+    environment_.concurrent->for_each(static_cast<int64_t>(steps.size()), [&](int64_t k, int) {
+      SerialParallel alone;
+      Scratch scratch(program_);
+      run_planned(steps[static_cast<size_t>(k)], region, alone, scratch);
+    });
+  }
+
+  void run_planned(const PlannedStep& planned, std::byte* region, Parallel& parallel, Scratch& scratch) {
+    const Step& step = program_.steps[static_cast<size_t>(planned.step)];
+    for (size_t i = 0; i < step.inputs.size(); ++i) scratch.inputs[i] = view_at(step.inputs[i]);
+    for (size_t i = 0; i < step.outputs.size(); ++i) scratch.outputs[i] = view_at(step.outputs[i]);
+    const std::span<const TensorView> inputs(scratch.inputs.data(), step.inputs.size());
+    const std::span<TensorView> outputs(scratch.outputs.data(), step.outputs.size());
+    StepRun context(inputs, outputs, {region + planned.workspace_offset, planned.workspace_bytes}, parallel, step,
+                    given_);
+    run_step(step, planned.step, context, inputs, outputs);
   }
 
   TensorView view_at(int value) const { return value == kNoValue ? TensorView{} : views_[static_cast<size_t>(value)]; }
@@ -244,7 +268,7 @@ class Run {
 
 }  // namespace
 
-std::vector<Tensor> run_sequential(const RunEnvironment& environment, std::span<const Tensor> inputs) {
+std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs) {
   return Run(environment, inputs).run();
 }
 

@@ -20,16 +20,21 @@ struct RunEnvironment {
   PlanCache& plans;
   RegionPool& regions;
   OutputBuffers& outputs;
+  /// The threads of a step that runs alone.
   Parallel& parallel;
+  /// Runs independent steps at the same time; null for one after another.
+  Parallel* concurrent = nullptr;
   /// The most threads of any run of the session: what plans reserve scratch memory for.
   int threads = 1;
   Profiler* profiler = nullptr;                  ///< Null when profiling is off.
   const std::atomic<bool>* terminate = nullptr;  ///< Looked at before each step; null when nobody can end the run.
 };
 
-/// Runs the steps one after another in the program's order. `inputs` follow Program::inputs and were checked against
-/// the model; their memory is only read. Returns Program::outputs, each in memory of its own. Thread safety: any number
-/// of calls at once. Throws Error kFail naming the node that failed, with its shapes.
-std::vector<Tensor> run_sequential(const RunEnvironment& environment, std::span<const Tensor> inputs);
+/// Runs the steps in the program's order, or, with RunEnvironment::concurrent, wave by wave: steps of one wave at the
+/// same time, each in a thread of its own, a step that is alone in its wave on all threads. `inputs` follow
+/// Program::inputs and were checked against the model; their memory is only read. Returns Program::outputs, each in
+/// memory of its own. Thread safety: any number of calls at once. Throws Error kFail naming the node that failed, with
+/// its shapes.
+std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs);
 
 }  // namespace attune

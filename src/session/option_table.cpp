@@ -74,17 +74,21 @@ const std::vector<Row>& rows() {
       {boolean("enable_mem_reuse", kBehaviour, true,
                "Accepted for compatibility: tensors whose lives don't overlap always share memory."),
        &SessionOptions::enable_mem_reuse},
-      {choice("execution_mode", 0, kExecutionModes,
-              "ORT_SEQUENTIAL runs one node after another on all threads, best for almost every model. ORT_PARALLEL is "
-              "accepted and runs sequentially."),
+      {choice(
+           "execution_mode", 0, kExecutionModes,
+           "ORT_SEQUENTIAL runs one node after another on all threads, best for almost every model. ORT_PARALLEL runs "
+           "independent nodes at the same time, one thread each, which can pay for wide graphs of small nodes; it "
+           "needs more memory."),
        &SessionOptions::execution_mode},
       {integer("intra_op_num_threads", kPerformance, 0, 0, kMostThreads,
                "Threads that one run may use, the caller included. 0 chooses: the smallest of the affinity mask, the "
                "container's CPU quota and the physical cores. Small models are often faster with fewer; services that "
                "run many requests at once get the most out of 1."),
        &SessionOptions::intra_op_num_threads},
-      {integer("inter_op_num_threads", kBehaviour, 0, 0, kMostThreads,
-               "Nodes that run at the same time in ORT_PARALLEL; validated and kept, without effect yet."),
+      {integer(
+           "inter_op_num_threads", kPerformance, 0, 0, kMostThreads,
+           "Nodes that run at the same time in ORT_PARALLEL; 0 chooses as for intra_op_num_threads. Without effect in "
+           "ORT_SEQUENTIAL."),
        &SessionOptions::inter_op_num_threads},
       {choice(
            "graph_optimization_level", 99, kOptimizationLevels,

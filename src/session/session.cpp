@@ -50,6 +50,11 @@ ModelDescription describe_model(const Graph& graph) {
           data.description,   data.version,          data.ir_version, graph.opsets,           data.custom};
 }
 
+int concurrent_steps(const SessionOptions& options) {
+  if (options.execution_mode == ExecutionMode::kSequential) return 1;
+  return options.inter_op_num_threads > 0 ? options.inter_op_num_threads : default_thread_count();
+}
+
 void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& sizes) {
   for (Value* input : graph.inputs()) {
     if (!input->shape) continue;
@@ -68,6 +73,7 @@ class InferenceSession::Impl {
       : options_(checked(options)),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
         threads_(options.intra_op_num_threads > 0 ? options.intra_op_num_threads : default_thread_count()),
+        inter_threads_(concurrent_steps(options)),
         allow_spinning_(config_flag(options, "session.intra_op.allow_spinning", true)),
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
         regions_(options.enable_cpu_mem_arena),
@@ -92,14 +98,16 @@ class InferenceSession::Impl {
     std::vector<Tensor> results;
     {
       RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
+      RunThreads concurrent(ThreadPool::shared(), inter_threads_, allow_spinning_);
       const RunEnvironment environment{.program = program_,
                                        .plans = plans_,
                                        .regions = regions_,
                                        .outputs = output_buffers_,
                                        .parallel = parallel,
+                                       .concurrent = inter_threads_ > 1 ? &concurrent : nullptr,
                                        .threads = threads_,
                                        .profiler = profiler_.get()};
-      results = run_sequential(environment, inputs);
+      results = run_program(environment, inputs);
     }
     std::vector<Tensor> chosen;
     chosen.reserve(wanted.size());
@@ -130,7 +138,8 @@ class InferenceSession::Impl {
       }
       shapes.push_back(shape);
     }
-    const BoundStart start = plans_.find_or_bind(program_, shapes, BindOptions{threads_});
+    const BoundStart start =
+        plans_.find_or_bind(program_, shapes, BindOptions{.threads = threads_, .concurrent = inter_threads_ > 1});
     return report(*start.segment);
   }
 
@@ -163,7 +172,7 @@ class InferenceSession::Impl {
     inputs_ = describe_inputs(graph);
     overridable_ = describe_overridable(graph);
     parameters_ = count_parameters(graph);
-    ThreadPool::shared().reserve(threads_);
+    ThreadPool::shared().reserve(std::max(threads_, inter_threads_));
     RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
     OptimizeReport passes;
     OptimizeContext context;
@@ -190,6 +199,7 @@ class InferenceSession::Impl {
   SessionOptions options_;
   Logger logger_;
   int threads_;
+  int inter_threads_;  ///< Steps that run at the same time at most; 1 is one after another.
   bool allow_spinning_;
   bool flush_denormals_;
   std::unique_ptr<Profiler> profiler_;
@@ -250,12 +260,13 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
     node.layout = blocked ? "blocked" : "plain";
     node.flops = step.op->flops(inputs, outputs);
     node.workspace_bytes = planned.workspace_bytes;
-    node.live_bytes = live[k];
+    node.live_bytes = live[static_cast<size_t>(planned.wave)];
     report.flops += node.flops;
-    if (report.peak_node < 0 || live[k] > live[static_cast<size_t>(report.peak_node)]) {
+    report.nodes.push_back(std::move(node));
+    if (report.peak_node < 0 ||
+        report.nodes.back().live_bytes > report.nodes[static_cast<size_t>(report.peak_node)].live_bytes) {
       report.peak_node = static_cast<int>(k);
     }
-    report.nodes.push_back(std::move(node));
   }
   return report;
 }

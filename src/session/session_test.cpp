@@ -240,9 +240,11 @@ TEST(Session, ShapesThatDependOnDataRunInSegments) {
   graph.add_output(y);
   graph.add_output(where);
   if (find_op("", "NonZero", 17) == nullptr) GTEST_SKIP() << "NonZero is not there";
-  for (const bool arena : {true, false}) {
+  for (const bool parallel : {true, false}) {
     SessionOptions options;
-    options.enable_cpu_mem_arena = arena;
+    options.enable_cpu_mem_arena = !parallel;
+    options.execution_mode = parallel ? ExecutionMode::kParallel : ExecutionMode::kSequential;
+    options.inter_op_num_threads = 2;
     InferenceSession session = session_of(graph, options);
     for (int run = 0; run < 3; ++run) {
       const Tensor fed = Tensor::from_values<float>(Shape{4}, {0, 3, 0, static_cast<float>(run)});
@@ -313,10 +315,12 @@ TEST(Session, RandomGraphsAgreeWithTheNaiveRun) {
     const std::vector<Tensor> expected = run_naively(graph, feeds);
     for (const auto level : {GraphOptimizationLevel::kDisableAll, GraphOptimizationLevel::kEnableBasic,
                              GraphOptimizationLevel::kEnableAll}) {
-      for (const bool arena : {true, false}) {
+      for (const int mode : {0, 1, 2}) {
         SessionOptions options;
         options.graph_optimization_level = level;
-        options.enable_cpu_mem_arena = arena;
+        options.enable_cpu_mem_arena = mode != 0;
+        options.execution_mode = mode == 2 ? ExecutionMode::kParallel : ExecutionMode::kSequential;
+        options.inter_op_num_threads = 3;
         InferenceSession session = session_of(graph, options);
         for (int run = 0; run < 2; ++run) {
           const std::vector<Tensor> actual = session.run(named);
