@@ -5,9 +5,23 @@
 #include "kernels/conv_window.h"
 #include "kernels/depthwise.h"
 #include "kernels/simd.h"
+#include "kernels/winograd.h"
 
 namespace attune::kernels {
 namespace {
+
+constexpr int64_t kWinogradChannels = 32;
+constexpr int64_t kWinogradPairs = 256 * 256;
+constexpr int64_t kWinogradTilePixels = kWinogradTile * kWinogradTile;
+
+// The rule that conv.h states.
+bool winograd_pays(const ConvShape& shape, int64_t out_pixels) {
+  const bool fits = shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 &&
+                    shape.stride_w == 1 && shape.dilation_h == 1 && shape.dilation_w == 1;
+  if (!fits || shape.in_channels < kWinogradChannels || shape.out_channels < kWinogradChannels) return false;
+  if (out_pixels != 0 && out_pixels < 9 * kWinogradTilePixels) return false;
+  return shape.in_channels * shape.out_channels <= kWinogradPairs || out_pixels >= 25 * kWinogradTilePixels;
+}
 
 TapLayer tap_layer(const ConvShape& shape) {
   return {shape.groups, shape.in_channels / shape.groups, shape.out_channels / shape.groups, shape.kernel_h,
@@ -16,13 +30,14 @@ TapLayer tap_layer(const ConvShape& shape) {
 
 }  // namespace
 
-ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input) {
+ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t out_pixels, bool allow_winograd) {
   if (input == ImageLayout::kPlain && stem_fits(shape)) return ConvKernel::kStem;
   if (shape.groups > 1) {
     if (shape.groups == shape.in_channels && shape.groups == shape.out_channels) return ConvKernel::kDepthwise;
     const bool whole_blocks = shape.out_channels / shape.groups % block_channels() == 0;
     return whole_blocks ? ConvKernel::kDirect : ConvKernel::kGrouped;
   }
+  if (allow_winograd && winograd_pays(shape, out_pixels)) return ConvKernel::kWinograd;
   const bool padded = shape.pad_top != 0 || shape.pad_left != 0 || shape.pad_bottom != 0 || shape.pad_right != 0;
   return shape.kernel_h == 1 && shape.kernel_w == 1 && !padded ? ConvKernel::kPointwise : ConvKernel::kDirect;
 }
@@ -33,6 +48,8 @@ int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel kernel) {
       return packed_depthwise_size(shape);
     case ConvKernel::kStem:
       return packed_stem_size(shape);
+    case ConvKernel::kWinograd:
+      return packed_winograd_size(shape);
     default:
       return packed_taps_size(tap_layer(shape));
   }
@@ -45,6 +62,8 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
       return pack_depthwise(shape, weights, packed);
     case ConvKernel::kStem:
       return pack_stem(shape, weights, packed);
+    case ConvKernel::kWinograd:
+      return pack_winograd(shape, weights, packed, parallel);
     default: {
       const int64_t taps = shape.kernel_h * shape.kernel_w;
       pack_taps(tap_layer(shape), weights, shape.in_channels / shape.groups * taps, taps, packed, parallel);
@@ -52,18 +71,28 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
   }
 }
 
-int64_t conv_workspace_size(const ConvShape&, ConvKernel, int) { return 0; }
+int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threads) {
+  return kernel == ConvKernel::kWinograd ? winograd_workspace_size(shape, threads) : 0;
+}
 
-RowRange conv_input_rows(const ConvShape& shape, RowRange rows) {
+RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows) {
+  if (kernel == ConvKernel::kWinograd) {
+    rows.begin -= rows.begin % kWinogradTile;
+    rows.end = count_blocks(rows.end, kWinogradTile) * kWinogradTile;  // may lie beyond the output
+  }
   const WindowAxis axis{shape.in_h, shape.kernel_h, shape.stride_h, shape.dilation_h, shape.pad_top};
   const WindowRange range = window_input(axis, rows.begin, rows.end);
   return {range.begin, range.end};
 }
 
 void run_conv(const ConvShape& shape, ConvKernel kernel, const float* packed, const ConstImage& in, const Image& out,
-              const ConvEpilogue& epilogue, RowRange rows, float*, Parallel& parallel) {
+              const ConvEpilogue& epilogue, RowRange rows, float* workspace, Parallel& parallel) {
+  if (rows.begin >= rows.end) return;
   if (kernel == ConvKernel::kDepthwise) return run_depthwise(shape, packed, in, out, epilogue, rows, parallel);
   if (kernel == ConvKernel::kStem) return run_stem(shape, packed, in, out, epilogue, rows, parallel);
+  if (kernel == ConvKernel::kWinograd) {
+    return run_winograd(shape, packed, in, out, epilogue, rows, workspace, parallel);
+  }
   TapRun run;
   run.layer = tap_layer(shape);
   run.batch = shape.batch;

@@ -61,12 +61,20 @@ enum class ConvKernel : uint8_t {
   kDepthwise,  ///< one input and one output channel a group
   kStem,       ///< plain (NCHW) input of few channels, one group: the first layer of most networks
   kGrouped,    ///< the rest: groups of any number of channels
+  kWinograd,   ///< 3x3, stride 1: 4x4 outputs from 36 products instead of 144; weights take four times the memory
 };
 
-/// The kernel for a layer. Reads nothing of `shape` but channels, groups, kernel, strides and dilations, so a layer has
-/// one kernel whatever its images. `input` is the layout at hand: kStem is chosen for plain input only, every other
-/// kernel wants its input blocked, and the caller reorders if it is not.
-ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input);
+/// The kernel for a layer. Reads nothing of `shape` but channels, groups, kernel, strides, dilations and whether there
+/// is padding, so a layer has one kernel whatever its images. `input` is the layout at hand: kStem is chosen for plain
+/// input only, every other kernel wants its input blocked, and the caller reorders if it is not.
+///
+/// `out_pixels` is the output's height * width where the model fixes them, 0 where they are free. kWinograd is chosen
+/// where its time is worth its memory: 3x3 layers with stride 1 of at least 32 channels on both sides whose weights
+/// stay small (256 * 256 pairs of channels, 9 MiB), or, with larger ones, whose images are known to have 25 tiles of
+/// 4x4 or more. It never is for an image known to have less than 9 tiles, or if `allow_winograd` is false: its error is
+/// about ten times that of the direct sum.
+ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t out_pixels = 0,
+                              bool allow_winograd = true);
 
 /// The layout in which a kernel reads its input.
 inline ImageLayout conv_input_layout(ConvKernel kernel) {
@@ -80,11 +88,13 @@ int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel kernel);
 void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* weights, float* packed,
                        Parallel& parallel);
 
-/// The floats of scratch memory that run_conv() needs for `threads` threads; 0 for most kernels.
+/// The floats of scratch memory that run_conv() needs where its parallel.threads() is `threads`; 0 for all but
+/// kWinograd.
 int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threads);
 
-/// The input rows that output rows `rows` read; empty if they see padding only.
-RowRange conv_input_rows(const ConvShape& shape, RowRange rows);
+/// The input rows that output rows `rows` read; empty if they see padding only. kWinograd computes whole tiles of four
+/// rows, counted from row 0, and reads what they need: stripes of a multiple of four rows lose nothing.
+RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows);
 
 /// Computes rows `rows` of every image and channel of the output. `in` and `out` are the addresses of row 0 even if
 /// that row is not in memory; only conv_input_rows() of the input and `rows` of the output are touched. `out` must not

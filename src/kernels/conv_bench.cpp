@@ -1,6 +1,8 @@
 // Convolution layers of mobilenet_v2, resnet50, vgg19 and a small text detector. Each prints the share of the machine's
 // multiply-add peak that it reaches, the peak being measured right before (clocks and neighbours change within a run),
-// and the bytes of activations that it reads and writes a second. Choose a target with ATTUNE_TARGET.
+// (by the products of the direct sum, so more
+// than 100 for Winograd), and the bytes of activations that it reads and writes a second. Choose a target with
+// ATTUNE_TARGET.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -79,9 +81,9 @@ struct BenchLayer {
   ImageLayout input = ImageLayout::kBlocked;
 };
 
-void run_layer(benchmark::State& state, const BenchLayer& layer) {
+void run_layer(benchmark::State& state, const BenchLayer& layer, bool allow_winograd) {
   const ConvShape& shape = layer.shape;
-  const ConvKernel kernel = select_conv_kernel(shape, layer.input);
+  const ConvKernel kernel = select_conv_kernel(shape, layer.input, shape.out_h() * shape.out_w(), allow_winograd);
   SerialParallel serial;
   const int64_t weights_size =
       shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel_h * shape.kernel_w;
@@ -171,7 +173,12 @@ const BenchLayer kLayers[] = {
 
 const bool kRegistered = [] {
   for (const BenchLayer& layer : kLayers) {
-    benchmark::RegisterBenchmark((std::string("conv/") + layer.name).c_str(), run_layer, layer)->UseRealTime();
+    const std::string name = std::string("conv/") + layer.name;
+    benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, false)->UseRealTime();
+    const int64_t pixels = layer.shape.out_h() * layer.shape.out_w();
+    if (select_conv_kernel(layer.shape, layer.input, pixels) == ConvKernel::kWinograd) {
+      benchmark::RegisterBenchmark((name + "/winograd").c_str(), run_layer, layer, true)->UseRealTime();
+    }
   }
   return true;
 }();

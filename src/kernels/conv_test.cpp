@@ -72,9 +72,9 @@ double activate_reference(const Activation& activation, double x) {
 // A layer with its data in the layouts that its kernel wants.
 class Layer {
  public:
-  Layer(const ConvShape& shape, ImageLayout layout)
+  Layer(const ConvShape& shape, ConvKernel kernel)
       : shape_(shape),
-        kernel_(select_conv_kernel(shape, layout)),
+        kernel_(kernel),
         input_(random_floats(shape.batch * shape.in_channels * shape.in_h * shape.in_w, 1)),
         weights_(random_floats(
             shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel_h * shape.kernel_w, 2)),
@@ -89,7 +89,6 @@ class Layer {
                     : to_blocked(input_, shape.batch, shape.in_channels, shape.in_h * shape.in_w);
   }
 
-  ConvKernel kernel() const { return kernel_; }
   const float* bias() const { return bias_.data(); }
   std::vector<double> reference(const float* bias) const { return reference_conv(shape_, input_, weights_, bias); }
 
@@ -152,7 +151,9 @@ std::vector<ConvShape> test_shapes() {
       {1, 17, 40, 1, 8, 8, 5, 5, 2, 2, 1, 1, 2, 1, 1, 2},
       {1, 8, 8, 1, 3, 3, 3, 3, 1, 1, 1, 1, 5, 5, 5, 5},  // rows and columns that see padding only
       {1, 16, 32, 1, 1, 50, 1, 5, 1, 3, 1, 1, 0, 2, 0, 2},
-      {1, 300, 48, 1, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  // several chunks of channels
+      {1, 300, 48, 1, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   // several chunks of channels
+      {2, 40, 36, 1, 30, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  // several runs of Winograd tiles
+      {1, 32, 32, 1, 9, 10, 3, 3, 1, 1, 1, 1, 0, 2, 3, 0},
       // 1x1
       {1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
       {3, 15, 33, 1, 7, 7, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
@@ -187,16 +188,27 @@ std::vector<ConvShape> test_shapes() {
   return shapes;
 }
 
+// Every kernel that can compute a layer.
+std::vector<ConvKernel> kernels_of(const ConvShape& shape) {
+  std::vector<ConvKernel> kernels = {select_conv_kernel(shape, ImageLayout::kBlocked, 0, false)};
+  const ConvKernel plain = select_conv_kernel(shape, ImageLayout::kPlain, 0, false);
+  if (plain == ConvKernel::kStem) kernels.push_back(plain);
+  if (shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 && shape.stride_w == 1 &&
+      shape.dilation_h == 1 && shape.dilation_w == 1) {
+    kernels.push_back(ConvKernel::kWinograd);
+  }
+  return kernels;
+}
+
 class ConvTest : public EachTargetTest {};
 ATTUNE_INSTANTIATE_FOR_EACH_TARGET(ConvTest);
 
 TEST_P(ConvTest, MatchesReference) {
   SerialParallel serial;
   for (const ConvShape& shape : test_shapes()) {
-    for (ImageLayout layout : {ImageLayout::kPlain, ImageLayout::kBlocked}) {
-      SCOPED_TRACE(describe(shape));
-      const Layer layer(shape, layout);
-      if (layout == ImageLayout::kPlain && layer.kernel() != ConvKernel::kStem) continue;
+    for (ConvKernel kernel : kernels_of(shape)) {
+      SCOPED_TRACE(describe(shape) + " kernel " + std::to_string(static_cast<int>(kernel)));
+      const Layer layer(shape, kernel);
       std::vector<float> output = layer.empty_output();
       layer.run({}, {0, shape.out_h()}, serial, output.data());
       expect_near(layer.plain_output(output), layer.reference(nullptr), 1e-5);
@@ -205,13 +217,39 @@ TEST_P(ConvTest, MatchesReference) {
   }
 }
 
+TEST_P(ConvTest, SelectsByLayer) {
+  const ConvShape layer{1, 64, 64, 1, 56, 56, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked), ConvKernel::kWinograd);
+  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked, 0, false), ConvKernel::kDirect);
+  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked, 7 * 7), ConvKernel::kDirect);
+  ConvShape other_image = layer;
+  other_image.batch = 7;
+  other_image.in_h = 5;
+  EXPECT_EQ(select_conv_kernel(other_image, ImageLayout::kBlocked), ConvKernel::kWinograd);
+  ConvShape large = layer;
+  large.in_channels = large.out_channels = 512;
+  EXPECT_EQ(select_conv_kernel(large, ImageLayout::kBlocked), ConvKernel::kDirect);
+  EXPECT_EQ(select_conv_kernel(large, ImageLayout::kBlocked, 28 * 28), ConvKernel::kWinograd);
+  ConvShape first = layer;
+  first.in_channels = 3;
+  EXPECT_EQ(select_conv_kernel(first, ImageLayout::kPlain), ConvKernel::kStem);
+  EXPECT_EQ(select_conv_kernel(first, ImageLayout::kBlocked), ConvKernel::kDirect);
+  ConvShape depthwise = layer;
+  depthwise.groups = 64;
+  EXPECT_EQ(select_conv_kernel(depthwise, ImageLayout::kBlocked), ConvKernel::kDepthwise);
+  ConvShape pointwise = layer;
+  pointwise.kernel_h = pointwise.kernel_w = 1;
+  pointwise.pad_top = pointwise.pad_left = pointwise.pad_bottom = pointwise.pad_right = 0;
+  EXPECT_EQ(select_conv_kernel(pointwise, ImageLayout::kBlocked), ConvKernel::kPointwise);
+}
+
 TEST_P(ConvTest, AppliesEpilogue) {
   SerialParallel serial;
   for (const ConvShape& shape : test_shapes()) {
     SCOPED_TRACE(describe(shape));
-    for (ImageLayout layout : {ImageLayout::kPlain, ImageLayout::kBlocked}) {
-      const Layer layer(shape, layout);
-      if (layout == ImageLayout::kPlain && layer.kernel() != ConvKernel::kStem) continue;
+    for (ConvKernel kernel : kernels_of(shape)) {
+      SCOPED_TRACE(static_cast<int>(kernel));
+      const Layer layer(shape, kernel);
       const int64_t pixels = shape.out_h() * shape.out_w();
       const std::vector<float> residual = random_floats(shape.batch * shape.out_channels * pixels, 4);
       const std::vector<float> blocked_residual = to_blocked(residual, shape.batch, shape.out_channels, pixels);
@@ -252,9 +290,9 @@ TEST_P(ConvTest, BitsDependOnNeitherThreadsNorRowsNorBatch) {
   SerialParallel serial;
   for (const ConvShape& shape : test_shapes()) {
     SCOPED_TRACE(describe(shape));
-    for (ImageLayout layout : {ImageLayout::kPlain, ImageLayout::kBlocked}) {
-      const Layer layer(shape, layout);
-      if (layout == ImageLayout::kPlain && layer.kernel() != ConvKernel::kStem) continue;
+    for (ConvKernel kernel : kernels_of(shape)) {
+      SCOPED_TRACE(static_cast<int>(kernel));
+      const Layer layer(shape, kernel);
       ConvEpilogue epilogue;
       epilogue.bias = layer.bias();
       std::vector<float> whole = layer.empty_output();
@@ -288,23 +326,26 @@ TEST_P(ConvTest, BitsDependOnNeitherThreadsNorRowsNorBatch) {
 TEST_P(ConvTest, ReadsOnlyItsInputRows) {
   SerialParallel serial;
   for (const ConvShape& shape : test_shapes()) {
-    SCOPED_TRACE(describe(shape));
-    const Layer layer(shape, ImageLayout::kBlocked);
-    const int64_t out_h = shape.out_h();
-    std::vector<float> whole = layer.empty_output();
-    layer.run({}, {0, out_h}, serial, whole.data());
-    const RowRange rows{out_h / 3, std::min(out_h, out_h / 3 + 2)};
-    const RowRange needed = conv_input_rows(shape, rows);
-    const int64_t block = block_channels();
-    const int64_t row = shape.in_w * block;
-    std::vector<float> input(layer.input_of_image(0), layer.input_of_image(shape.batch));
-    for (size_t i = 0; i < input.size(); ++i) {
-      const int64_t y = static_cast<int64_t>(i) / row % shape.in_h;
-      if (y < needed.begin || y >= needed.end) input[i] = NAN;
+    for (ConvKernel kernel : kernels_of(shape)) {
+      if (kernel == ConvKernel::kStem) continue;
+      SCOPED_TRACE(describe(shape) + " kernel " + std::to_string(static_cast<int>(kernel)));
+      const Layer layer(shape, kernel);
+      const int64_t out_h = shape.out_h();
+      std::vector<float> whole = layer.empty_output();
+      layer.run({}, {0, out_h}, serial, whole.data());
+      const RowRange rows{out_h / 3, std::min(out_h, out_h / 3 + 2)};
+      const RowRange needed = conv_input_rows(shape, kernel, rows);
+      const int64_t block = block_channels();
+      const int64_t row = shape.in_w * block;
+      std::vector<float> input(layer.input_of_image(0), layer.input_of_image(shape.batch));
+      for (size_t i = 0; i < input.size(); ++i) {
+        const int64_t y = static_cast<int64_t>(i) / row % shape.in_h;
+        if (y < needed.begin || y >= needed.end) input[i] = NAN;
+      }
+      std::vector<float> output = whole;
+      layer.run_images(shape.batch, input.data(), {}, rows, serial, output.data());
+      ASSERT_TRUE(same_bits(layer.plain_output(whole), layer.plain_output(output)));
     }
-    std::vector<float> output = whole;
-    layer.run_images(shape.batch, input.data(), {}, rows, serial, output.data());
-    ASSERT_TRUE(same_bits(layer.plain_output(whole), layer.plain_output(output)));
   }
 }
 

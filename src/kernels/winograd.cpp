@@ -1,0 +1,402 @@
+#include "kernels/winograd.h"
+
+#include <algorithm>
+
+#include "kernels/simd.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/winograd.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/conv_tile-inl.h"
+#include "kernels/conv_unroll-inl.h"
+
+#ifndef ATTUNE_KERNELS_WINOGRAD_ONCE_
+#define ATTUNE_KERNELS_WINOGRAD_ONCE_
+namespace attune::kernels {
+
+/// A run of neighbouring tiles that share scratch memory. Tiles are counted by column, then row, then image.
+struct WinogradRun {
+  const ConvShape& shape;
+  const float* packed;
+  const ConstImage& in;
+  const Image& out;
+  const ConvEpilogue& epilogue;
+  RowRange rows;
+  int64_t first_tile_row;
+  int64_t tile_rows;
+  int64_t tile_cols;
+  int64_t first;       // tile of the run
+  int64_t count;       // tiles of the run
+  float* transformed;  // [36][block of input channels][count][lane]
+};
+
+}  // namespace attune::kernels
+#endif  // ATTUNE_KERNELS_WINOGRAD_ONCE_
+
+HWY_BEFORE_NAMESPACE();
+namespace attune::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr int kIn = 6;
+constexpr int kOut = 4;
+constexpr int kPoints = kIn * kIn;
+// The points and their powers.
+constexpr float kA = 0.75F;
+constexpr float kB = 1.5F;
+constexpr float kA2 = kA * kA;
+constexpr float kB2 = kB * kB;
+
+struct TilePlace {
+  int64_t image;
+  int64_t y;  // of the first output pixel
+  int64_t x;
+};
+
+TilePlace place_tile(const WinogradRun& run, int64_t tile) {
+  const int64_t index = run.first + tile;
+  const int64_t row = index / run.tile_cols % run.tile_rows;
+  return {index / run.tile_cols / run.tile_rows, (run.first_tile_row + row) * kOut, index % run.tile_cols * kOut};
+}
+
+// Row j holds the coefficients of the polynomial that vanishes at all finite points but the j-th.
+HWY_INLINE void transform_input_line(const BlockVector (&d)[kIn], BlockVector (&t)[kIn]) {
+  const BlockTag tag;
+  const BlockVector a = hn::Set(tag, kA);
+  const BlockVector b = hn::Set(tag, kB);
+  const BlockVector a2 = hn::Set(tag, kA2);
+  const BlockVector b2 = hn::Set(tag, kB2);
+  const BlockVector sum = hn::Set(tag, kA2 + kB2);
+  const BlockVector product = hn::Set(tag, kA2 * kB2);
+  t[0] = hn::MulAdd(product, d[0], hn::NegMulAdd(sum, d[2], d[4]));
+  const BlockVector even_a = hn::NegMulAdd(b2, d[2], d[4]);
+  const BlockVector odd_a = hn::NegMulAdd(b2, d[1], d[3]);
+  t[1] = hn::MulAdd(a, odd_a, even_a);
+  t[2] = hn::NegMulAdd(a, odd_a, even_a);
+  const BlockVector even_b = hn::NegMulAdd(a2, d[2], d[4]);
+  const BlockVector odd_b = hn::NegMulAdd(a2, d[1], d[3]);
+  t[3] = hn::MulAdd(b, odd_b, even_b);
+  t[4] = hn::NegMulAdd(b, odd_b, even_b);
+  t[5] = hn::MulAdd(product, d[1], hn::NegMulAdd(sum, d[3], d[5]));
+}
+
+// Row i holds the i-th powers of the points.
+HWY_INLINE void transform_output_line(const BlockVector (&m)[kIn], BlockVector (&y)[kOut]) {
+  const BlockTag tag;
+  const BlockVector even_a = hn::Add(m[1], m[2]);
+  const BlockVector odd_a = hn::Sub(m[1], m[2]);
+  const BlockVector even_b = hn::Add(m[3], m[4]);
+  const BlockVector odd_b = hn::Sub(m[3], m[4]);
+  y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
+  y[1] = hn::MulAdd(hn::Set(tag, kB), odd_b, hn::Mul(hn::Set(tag, kA), odd_a));
+  y[2] = hn::MulAdd(hn::Set(tag, kB2), even_b, hn::Mul(hn::Set(tag, kA2), even_a));
+  y[3] = hn::MulAdd(hn::Set(tag, kB2 * kB), odd_b, hn::MulAdd(hn::Set(tag, kA2 * kA), odd_a, m[5]));
+}
+
+// One tile of one block of input channels.
+void transform_input(const WinogradRun& run, int64_t block, int64_t tile) {
+  const BlockTag d;
+  const ConvShape& shape = run.shape;
+  const TilePlace place = place_tile(run, tile);
+  const int64_t y = place.y - shape.pad_top;
+  const int64_t x = place.x - shape.pad_left;
+  const float* in = run.in.data + place.image * run.in.image_stride + block * run.in.channel_stride;
+  const float* pixel[kPoints];
+  if (y >= 0 && x >= 0 && y + kIn <= shape.in_h && x + kIn <= shape.in_w) {
+    const float* corner = in + y * run.in.row_stride + x * kBlock;
+    for (int i = 0; i < kPoints; ++i) pixel[i] = corner + i / kIn * run.in.row_stride + i % kIn * kBlock;
+  } else {
+    for (int i = 0; i < kPoints; ++i) {
+      const int64_t row = y + i / kIn;
+      const int64_t col = x + i % kIn;
+      const bool inside = row >= 0 && col >= 0 && row < shape.in_h && col < shape.in_w;
+      pixel[i] = inside ? in + row * run.in.row_stride + col * kBlock : kZeroBlock;
+    }
+  }
+  const int64_t blocks = count_blocks(shape.in_channels, kBlock);
+  const int64_t point_stride = blocks * run.count * kBlock;
+  float* out = run.transformed + (block * run.count + tile) * kBlock;
+  HWY_ALIGN float half[kPoints * kLanes];
+  for (int v = 0; v < kBlock; v += kLanes) {
+    for (int column = 0; column < kIn; ++column) {
+      BlockVector line[kIn];
+      BlockVector result[kIn];
+      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, pixel[i() * kIn + column] + v); });
+      transform_input_line(line, result);
+      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { hn::Store(result[i()], d, half + (i() * kIn + column) * kLanes); });
+    }
+    for (int row = 0; row < kIn; ++row) {
+      BlockVector line[kIn];
+      BlockVector result[kIn];
+      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
+      transform_input_line(line, result);
+      unroll<kIn>([&](auto i)
+                      ATTUNE_UNROLLED { hn::StoreU(result[i()], d, out + (row * kIn + i()) * point_stride + v); });
+    }
+  }
+}
+
+// One tile of one output block: 36 sums `stride` apart to the pixels that the call asked for.
+void transform_output(const WinogradRun& run, const Finish& finish, int64_t block, int64_t tile, const float* sums,
+                      int64_t stride) {
+  const BlockTag d;
+  const ConvEpilogue& epilogue = run.epilogue;
+  const int64_t channels = std::min<int64_t>(kBlock, run.shape.out_channels - block * kBlock);
+  HWY_ALIGN float half[kOut * kIn * kLanes];
+  HWY_ALIGN float result[kOut * kOut * kBlock];
+  HWY_ALIGN float bias[kBlock] = {};
+  if (epilogue.bias != nullptr) std::copy_n(epilogue.bias + block * kBlock, channels, bias);
+  for (int v = 0; v < kBlock; v += kLanes) {
+    for (int column = 0; column < kIn; ++column) {
+      BlockVector line[kIn];
+      BlockVector y[kOut];
+      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, sums + (i() * kIn + column) * stride + v); });
+      transform_output_line(line, y);
+      unroll<kOut>([&](auto i) ATTUNE_UNROLLED { hn::Store(y[i()], d, half + (i() * kIn + column) * kLanes); });
+    }
+    const BlockVector bias_vector = hn::Load(d, bias + v);
+    for (int row = 0; row < kOut; ++row) {
+      BlockVector line[kIn];
+      BlockVector y[kOut];
+      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
+      transform_output_line(line, y);
+      unroll<kOut>([&](auto i) ATTUNE_UNROLLED {
+        hn::Store(hn::Add(y[i()], bias_vector), d, result + (row * kOut + i()) * kBlock + v);
+      });
+    }
+  }
+  const ConstImage& residual = epilogue.residual;
+  const bool residual_last = residual.data != nullptr && epilogue.act_before_add;
+  const TilePlace place = place_tile(run, tile);
+  const int64_t begin_y = std::max(place.y, run.rows.begin);
+  const int64_t end_y = std::min(place.y + kOut, run.rows.end);
+  const int64_t width = std::min<int64_t>(kOut, run.shape.out_w() - place.x);
+  const BlockVector low = hn::Set(d, finish.low);
+  const BlockVector high = hn::Set(d, finish.high);
+  for (int64_t y = begin_y; y < end_y; ++y) {
+    float* line = result + (y - place.y) * kOut * kBlock;
+    float* out = run.out.data + place.image * run.out.image_stride + block * run.out.channel_stride +
+                 y * run.out.row_stride + place.x * kBlock;
+    const float* add = nullptr;
+    if (residual.data != nullptr) {
+      add = residual.data + place.image * residual.image_stride + block * residual.channel_stride +
+            y * residual.row_stride + place.x * kBlock;
+    }
+    for (int64_t i = 0; i < width * kBlock; i += kLanes) {
+      BlockVector value = hn::Load(d, line + i);
+      if (add != nullptr && !residual_last) value = hn::Add(value, hn::LoadU(d, add + i));
+      if (finish.clamp) value = min_keep_nan(max_keep_nan(value, low), high);
+      if (finish.after_store) {
+        hn::Store(value, d, line + i);
+      } else {
+        hn::StoreU(value, d, out + i);
+      }
+    }
+    if (finish.after_store) finish_row(epilogue.activation, line, out, width * kBlock, residual_last ? add : nullptr);
+  }
+}
+
+}  // namespace
+
+// The input transform of items [begin, end), which are tiles of a block, then the next block.
+void transform_winograd_input(const WinogradRun& run, int64_t begin, int64_t end) {
+  for (int64_t item = begin; item < end; ++item) transform_input(run, item / run.count, item % run.count);
+}
+
+// The products and the output transform of one panel of output blocks and tiles [begin, end) of the run. `sums` is
+// scratch, [36][block of the panel][tile][lane].
+void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int64_t end, float* sums) {
+  const ConvShape& shape = run.shape;
+  const int64_t in_blocks = count_blocks(shape.in_channels, kBlock);
+  const int64_t all_blocks = count_blocks(shape.out_channels, kBlock);
+  const int64_t panels = count_blocks(all_blocks, kMaxTileBlocks);
+  const int64_t first_block = all_blocks * panel / panels;
+  const int64_t blocks = all_blocks * (panel + 1) / panels - first_block;
+  const int64_t tiles = end - begin;
+  const int64_t most = tile_pixels(static_cast<int>(blocks));
+  const int64_t groups = count_blocks(tiles, most);
+  const int64_t point_weights = shape.in_channels * blocks * kBlock;
+  const float* weights = run.packed + kPoints * shape.in_channels * first_block * kBlock;
+  HWY_ALIGN static constexpr float kNoBias[kMaxTileBlocks * kBlock] = {};
+
+  Tile tile;
+  tile.in_channel_stride = run.count * kBlock;
+  tile.first_lane = 0;
+  tile.channels = shape.in_channels;
+  tile.in_w = 0;
+  tile.tap_row_begin = 0;
+  tile.tap_row_end = 1;
+  tile.tap_cols = 1;
+  tile.tap_row_offset = 0;
+  tile.tap_col_step = 0;
+  tile.weights_row_offset = 0;
+  tile.weights_col_offset = 0;
+  tile.clipped = false;
+  tile.out_channel_stride = tiles * kBlock;
+  tile.bias = kNoBias;
+  tile.residual[0] = nullptr;
+  tile.residual_channel_stride = 0;
+  tile.clamp = false;
+  for (int n = 0; n < kMaxTilePixels; ++n) tile.in_offset[n] = n * kBlock;
+  for (int64_t point = 0; point < kPoints; ++point) {
+    tile.weights = weights + point * point_weights;
+    const float* in = run.transformed + (point * in_blocks * run.count + begin) * kBlock;
+    float* out = sums + point * blocks * tiles * kBlock;
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t first = tiles * group / groups;
+      const int64_t count = tiles * (group + 1) / groups - first;
+      tile.in = in + first * kBlock;
+      for (int64_t n = 0; n < count; ++n) tile.out[n] = out + (first + n) * kBlock;
+      find_tile(blocks, count)(tile);
+    }
+  }
+  const Finish finish = make_finish(run.epilogue);
+  for (int64_t m = 0; m < blocks; ++m) {
+    for (int64_t t = 0; t < tiles; ++t) {
+      transform_output(run, finish, first_block + m, begin + t, sums + (m * tiles + t) * kBlock,
+                       blocks * tiles * kBlock);
+    }
+  }
+}
+
+int64_t winograd_panel_blocks() { return kMaxTileBlocks; }
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace attune::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attune::kernels {
+
+HWY_EXPORT(transform_winograd_input);
+HWY_EXPORT(multiply_winograd);
+HWY_EXPORT(winograd_panel_blocks);
+
+namespace {
+
+constexpr int64_t kPoints = 36;
+// Tiles that are multiplied at once: each weight then serves 48 products, so that it may come from the third-level
+// cache, and the sums of a panel (432 KiB with AVX-512) stay in the second.
+constexpr int64_t kTilesAtOnce = 48;
+// The transformed input that a thread's share of a run may take, to stay in its second-level cache.
+constexpr int64_t kRunBytes = 768 << 10;
+// Transforming this many tiles of a block takes about 10 us.
+constexpr int64_t kTransformsPerTask = 160;
+
+struct WinogradSizes {
+  int64_t panels;
+  int64_t panel_floats;  // of output channels
+  int64_t run_tiles;
+};
+
+WinogradSizes winograd_sizes(const ConvShape& shape, int threads) {
+  const int64_t block = block_channels();
+  const int64_t most = HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)();
+  const int64_t blocks = count_blocks(shape.out_channels, block);
+  const int64_t panels = count_blocks(blocks, most);
+  const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
+  const int64_t tile_bytes = kPoints * in_channels * static_cast<int64_t>(sizeof(float));
+  const int64_t fitting = threads * (kRunBytes / tile_bytes);
+  const int64_t all =
+      shape.batch * count_blocks(shape.out_h(), kWinogradTile) * count_blocks(shape.out_w(), kWinogradTile);
+  // Few panels leave the cut into tiles to occupy the threads.
+  const int64_t busy = kTilesAtOnce * ((threads + panels - 1) / panels);
+  return {panels, (blocks + panels - 1) / panels * block, std::min(std::max({fitting, busy, kTilesAtOnce}), all)};
+}
+
+// Rows of G: 1, p, p^2 over the product of p's distances to the other finite points.
+void transform_weights(const float* g, int64_t stride, double (&u)[kPoints]) {
+  constexpr double kFinite[5] = {0.0, 0.75, -0.75, 1.5, -1.5};
+  double matrix[6][3] = {};
+  for (int j = 0; j < 5; ++j) {
+    double scale = 1.0;
+    for (int i = 0; i < 5; ++i) scale *= i == j ? 1.0 : kFinite[j] - kFinite[i];
+    for (int i = 0; i < 3; ++i) matrix[j][i] = (i == 0 ? 1.0 : (i == 1 ? kFinite[j] : kFinite[j] * kFinite[j])) / scale;
+  }
+  matrix[5][2] = 1.0;
+  double half[6][3];
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      half[i][j] =
+          matrix[i][0] * g[j * stride] + matrix[i][1] * g[(3 + j) * stride] + matrix[i][2] * g[(6 + j) * stride];
+    }
+  }
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 6; ++j) {
+      u[i * 6 + j] = half[i][0] * matrix[j][0] + half[i][1] * matrix[j][1] + half[i][2] * matrix[j][2];
+    }
+  }
+}
+
+}  // namespace
+
+int64_t packed_winograd_size(const ConvShape& shape) {
+  const int64_t block = block_channels();
+  return kPoints * shape.in_channels * count_blocks(shape.out_channels, block) * block;
+}
+
+void pack_winograd(const ConvShape& shape, const float* weights, float* packed, Parallel& parallel) {
+  const int64_t block = block_channels();
+  const int64_t blocks = count_blocks(shape.out_channels, block);
+  const int64_t panels = count_blocks(blocks, HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)());
+  parallel.for_each(panels, [&](int64_t panel, int) {
+    const int64_t first = blocks * panel / panels * block;
+    const int64_t width = blocks * (panel + 1) / panels * block - first;
+    float* out = packed + kPoints * shape.in_channels * first;
+    for (int64_t i = 0; i < shape.in_channels; ++i) {
+      for (int64_t lane = 0; lane < width; ++lane) {
+        const int64_t channel = first + lane;
+        double u[kPoints] = {};
+        if (channel < shape.out_channels) transform_weights(weights + (channel * shape.in_channels + i) * 9, 1, u);
+        for (int64_t point = 0; point < kPoints; ++point) {
+          out[(point * shape.in_channels + i) * width + lane] = static_cast<float>(u[point]);
+        }
+      }
+    }
+  });
+}
+
+int64_t winograd_workspace_size(const ConvShape& shape, int threads) {
+  const WinogradSizes sizes = winograd_sizes(shape, threads);
+  const int64_t block = block_channels();
+  const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
+  return kPoints *
+         (sizes.run_tiles * in_channels + threads * std::min(kTilesAtOnce, sizes.run_tiles) * sizes.panel_floats);
+}
+
+void run_winograd(const ConvShape& shape, const float* packed, const ConstImage& in, const Image& out,
+                  const ConvEpilogue& epilogue, RowRange rows, float* workspace, Parallel& parallel) {
+  const int threads = parallel.threads();
+  const WinogradSizes sizes = winograd_sizes(shape, threads);
+  const int64_t block = block_channels();
+  const int64_t in_blocks = count_blocks(shape.in_channels, block);
+  float* scratch = workspace + kPoints * sizes.run_tiles * in_blocks * block;
+  const int64_t scratch_size = kPoints * std::min(kTilesAtOnce, sizes.run_tiles) * sizes.panel_floats;
+
+  WinogradRun run{shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, workspace};
+  run.first_tile_row = rows.begin / kWinogradTile;
+  run.tile_rows = count_blocks(rows.end, kWinogradTile) - run.first_tile_row;
+  run.tile_cols = count_blocks(shape.out_w(), kWinogradTile);
+  const int64_t tiles = shape.batch * run.tile_rows * run.tile_cols;
+  const auto transform = HWY_DYNAMIC_DISPATCH(transform_winograd_input);
+  const auto multiply = HWY_DYNAMIC_DISPATCH(multiply_winograd);
+  const int64_t runs = (tiles + sizes.run_tiles - 1) / sizes.run_tiles;
+  for (int64_t i = 0; i < runs; ++i) {
+    run.first = tiles * i / runs;
+    run.count = tiles * (i + 1) / runs - run.first;
+    for_ranges(parallel, in_blocks * run.count, kTransformsPerTask,
+               [&](int64_t begin, int64_t end, int) { transform(run, begin, end); });
+    // Three tasks for each thread where that leaves tiles enough to reuse a weight.
+    const int64_t balanced = threads == 1 ? 1 : (3 * threads + sizes.panels - 1) / sizes.panels;
+    const int64_t parts =
+        std::max(count_blocks(run.count, kTilesAtOnce), std::min(balanced, count_blocks(run.count, 24)));
+    parallel.for_each(parts * sizes.panels, [&](int64_t index, int thread) {
+      // Parts run fastest: they share the panel's weights.
+      const int64_t part = index % parts;
+      multiply(run, index / parts, run.count * part / parts, run.count * (part + 1) / parts,
+               scratch + thread * scratch_size);
+    });
+  }
+}
+
+}  // namespace attune::kernels
+#endif  // HWY_ONCE
