@@ -17,6 +17,7 @@
   X(atan)                                                  \
   X(atanh)                                                 \
   X(average_pool)                                          \
+  X(batch_normalization)                                   \
   X(bit_shift)                                             \
   X(bitwise_and)                                           \
   X(bitwise_not)                                           \
@@ -33,11 +34,13 @@
   X(constant)                                              \
   X(constant_of_shape)                                     \
   X(conv)                                                  \
+  X(conv_transpose)                                        \
   X(cos)                                                   \
   X(cosh)                                                  \
   X(cum_sum)                                               \
   X(depth_to_space)                                        \
   X(div)                                                   \
+  X(dropout)                                               \
   X(elu)                                                   \
   X(equal)                                                 \
   X(erf)                                                   \
@@ -46,7 +49,9 @@
   X(eye_like)                                              \
   X(flatten)                                               \
   X(floor)                                                 \
+  X(fused_attention)                                       \
   X(fused_conv)                                            \
+  X(fused_conv_transpose)                                  \
   X(fused_matmul)                                          \
   X(gather)                                                \
   X(gather_elements)                                       \
@@ -57,10 +62,12 @@
   X(global_max_pool)                                       \
   X(greater)                                               \
   X(greater_or_equal)                                      \
+  X(group_normalization)                                   \
   X(hard_sigmoid)                                          \
   X(hard_swish)                                            \
   X(hardmax)                                               \
   X(identity)                                              \
+  X(instance_normalization)                                \
   X(is_inf)                                                \
   X(is_nan)                                                \
   X(layer_normalization)                                   \
@@ -74,6 +81,7 @@
   X(logical_or)                                            \
   X(logical_xor)                                           \
   X(lp_pool)                                               \
+  X(lrn)                                                   \
   X(matmul)                                                \
   X(max)                                                   \
   X(max_pool)                                              \
