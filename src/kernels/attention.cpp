@@ -152,7 +152,7 @@ struct Workspace {
     };
     queries = take(a.head_size * panel);
     scores = take(keys * panel);
-    if (a.mask != nullptr && a.mask_strides.row != 0) mask = take(keys * panel);
+    if (a.mask_strides.row != 0) mask = take(keys * panel);
     if (a.value_size % (panel / 2) != 0) values = take(keys * panel);
     maximum = take(panel);
     sum = take(panel);

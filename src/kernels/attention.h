@@ -48,7 +48,7 @@ struct Attention {
 };
 
 /// The floats of workspace that attention() needs with this many threads; bounded, about 200 KiB a thread for heads
-/// of 64.
+/// of 64. Looks at sizes and strides alone, never at pointers: without a mask its strides must be 0.
 size_t attention_workspace_size(const Attention& attention, int threads);
 
 /// Runs it, parallel over batch, heads and blocks of queries. The scores exist only as a tile of some queries by at
