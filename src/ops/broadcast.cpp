@@ -120,6 +120,30 @@ void repeat(const std::byte* pattern, size_t bytes, int64_t times, std::byte* ou
   for (size_t done = bytes; done < total; done *= 2) std::memcpy(out + done, out, std::min(done, total - done));
 }
 
+template <class T>
+void spread_elements(const std::byte* from, int64_t rows, int64_t columns, std::byte* out) {
+  auto* target = reinterpret_cast<T*>(out);
+  for (int64_t row = 0; row < rows; ++row, target += columns) {
+    T element;
+    std::memcpy(&element, from + static_cast<size_t>(row) * sizeof(T), sizeof(T));
+    std::fill_n(target, columns, element);
+  }
+}
+
+/// Writes each of `rows` elements of `bytes` bytes `columns` times.
+void spread(const std::byte* from, size_t bytes, int64_t rows, int64_t columns, std::byte* out) {
+  switch (bytes) {
+    case 1:
+      return spread_elements<uint8_t>(from, rows, columns, out);
+    case 2:
+      return spread_elements<uint16_t>(from, rows, columns, out);
+    case 4:
+      return spread_elements<uint32_t>(from, rows, columns, out);
+    default:
+      return spread_elements<uint64_t>(from, rows, columns, out);
+  }
+}
+
 class Loop {
  public:
   Loop(std::span<const Operand> operands, std::byte* out, int64_t out_bytes, const Levels& levels,
@@ -181,10 +205,7 @@ class Loop {
           if (by_column && !by_row && moved) {
             repeat(from, bytes * static_cast<size_t>(columns), std::min(rows, middle.size), tiles[k]);
           } else if (by_row && !by_column) {
-            for (int64_t row = 0; row < count; ++row) {
-              repeat(from + static_cast<size_t>(row) * bytes, bytes, columns,
-                     tiles[k] + static_cast<size_t>(row * columns) * bytes);
-            }
+            spread(from, bytes, count, columns, tiles[k]);
           }
         }
         run.out = out_ + (unit / pieces * middle.size + first) * columns * out_bytes_;

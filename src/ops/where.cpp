@@ -33,6 +33,9 @@ void choose(const BroadcastRun& run) {
   } else if (x_stride == 0 && y_stride == 1) {
     const T first = *x;
     fill_elements(run.output<T>(), run.n, [&](int64_t i) { return condition[i] ? first : y[i]; });
+  } else if (x_stride == 1) {
+    const T second = *y;
+    fill_elements(run.output<T>(), run.n, [&](int64_t i) { return condition[i] ? x[i] : second; });
   } else {
     fill_elements(run.output<T>(), run.n, [&](int64_t i) { return condition[i] ? x[i * x_stride] : y[i * y_stride]; });
   }
