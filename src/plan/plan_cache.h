@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/fork.h"
 #include "plan/plan.h"
 
 namespace attune {
@@ -35,7 +36,7 @@ class PlanCache {
     std::vector<Shape> inputs;
     BoundStart start;
   };
-  std::mutex mutex_;
+  ForkSafeMutex mutex_;
   std::list<Entry> entries_;  // most recently used first
 };
 

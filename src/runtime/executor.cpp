@@ -216,7 +216,9 @@ class Run {
         .add("activation_size", activation_bytes)
         .add("output_size", output_bytes)
         .add_json("input_type_shape", shapes_as_json(inputs))
-        .add_json("output_type_shape", shapes_as_json(outputs));
+        .add_json("output_type_shape", shapes_as_json(outputs))
+        .add_json("thread_scheduling_stats", fmt::format("{{\"main_thread\":{{\"thread_id\":\"{}\"}},\"threads\":{}}}",
+                                                         current_thread_id(), environment_.parallel.threads()));
     const std::string name =
         fmt::format("{}_kernel_time", step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name);
     environment_.profiler->record(ProfileCategory::kNode, name, start, end, current_thread_id(), args);
