@@ -4,16 +4,19 @@
 #   make test    the test suite
 #   make lint    format, clang-tidy, ruff, the direction of includes
 #   make asan, make tsan, make clang   the tests under sanitizers, and built by the other compiler
+#   make fuzz    search for inputs that break the model reader and sessions, FUZZ_SECONDS=60 each
 #   make clean   remove what was built, .venv too
 #
 # PYTHON=/path/to/python3 chooses another Python than the distribution's; JOBS=n limits parallel work.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test lint asan tsan clang clean packages
+.PHONY: build test lint asan tsan clang fuzz clean packages
 # Targets run one after another (ninja and ctest are the parallel ones), so the log of a failure ends with the failure.
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+FUZZERS := reader session
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
 CMAKE_FILES := CMakePresets.json .venv/ready
@@ -68,6 +71,24 @@ clang: $(CMAKE_FILES) | packages
 	test -e build-clang/build.ninja || cmake --preset clang
 	ninja -C build-clang -j $(JOBS)
 	ctest --test-dir build-clang --output-on-failure -j $(JOBS)
+
+# What a fuzzer finds worth keeping stays in build-fuzz/kept; an input that breaks something is written to build-fuzz.
+# Allocations that a hostile model asks for fail above 256 MiB instead of ending the search.
+build-fuzz/build.ninja: $(CMAKE_FILES) | packages
+	@tools/install_packages.sh clang
+	cmake --preset fuzz
+build-fuzz/seeds: tests/fuzz/make_corpus.py .venv/ready
+	rm -rf $@
+	$(PY) tests/fuzz/make_corpus.py $@
+fuzz: export UBSAN_OPTIONS := print_stacktrace=1
+fuzz: export ASAN_OPTIONS := allocator_may_return_null=1:max_allocation_size_mb=256
+fuzz: build-fuzz/build.ninja build-fuzz/seeds
+	ninja -C build-fuzz -j $(JOBS) $(FUZZERS:%=fuzz_%)
+	for name in $(FUZZERS); do \
+	  mkdir -p build-fuzz/kept/$$name && \
+	  build-fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+	    -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/$$name- build-fuzz/kept/$$name build-fuzz/seeds || exit 1; \
+	done
 
 clean:
 	rm -rf build build-* .venv dist

@@ -1,5 +1,5 @@
 // Every operator, one line each. ATTUNE_OPS(X) calls X(function) where `const OpDef& function();` is defined in the
-// operator's file, as ATTUNE_DEFINE_OP writes it.
+// operator's file.
 #pragma once
 
 #include "ops/op_def.h"
