@@ -2,8 +2,10 @@
 #ifndef ATTUNE_OPTIONS_H_
 #define ATTUNE_OPTIONS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -98,6 +100,8 @@ struct RunOptions {
   int log_verbosity_level = 0;
   std::string run_tag;
   std::map<std::string, std::string> config_entries;
+  /// A flag that ends the run before its next node, with Error(kFail); set it from any thread. Null when nobody will.
+  std::shared_ptr<const std::atomic<bool>> terminate;
 };
 
 }  // namespace attune

@@ -8,9 +8,12 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "attune/arrays.h"
@@ -22,6 +25,28 @@ namespace nb = nanobind;
 
 namespace attune::python {
 namespace {
+
+/// Leaves Python's lock to others for as long as it lives.
+///
+/// Unlike nb::gil_scoped_release it survives the end of the interpreter: Python before 3.14 ends a daemon thread that
+/// asks for the lock then by unwinding its stack, which may not leave a destructor. Such a thread waits for the
+/// process's end.
+class LockReleased {
+ public:
+  LockReleased() : thread_(PyEval_SaveThread()) {}
+  LockReleased(const LockReleased&) = delete;
+  LockReleased& operator=(const LockReleased&) = delete;
+  ~LockReleased() {
+    try {
+      PyEval_RestoreThread(thread_);
+    } catch (...) {
+      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+  }
+
+ private:
+  PyThreadState* thread_;
+};
 
 /// A bytes object kept alive from C++, let go of under the interpreter's lock.
 std::shared_ptr<const void> hold(nb::bytes bytes) {
@@ -35,17 +60,24 @@ std::shared_ptr<const void> hold(nb::bytes bytes) {
 std::unique_ptr<InferenceSession> session_from_bytes(const nb::bytes& model, const SessionOptions& options) {
   const auto span = std::as_bytes(std::span(model.c_str(), model.size()));
   std::shared_ptr<const void> owner = hold(model);
-  const nb::gil_scoped_release unlocked;
+  const LockReleased unlocked;
   return std::make_unique<InferenceSession>(span, std::move(owner), options);
 }
 
 std::unique_ptr<InferenceSession> session_from_path(const std::string& path, const SessionOptions& options) {
-  const nb::gil_scoped_release unlocked;
+  const LockReleased unlocked;
   return std::make_unique<InferenceSession>(std::filesystem::path(path), options);
 }
 
+/// RunOptions.terminate: a flag that one thread sets to end the runs of others.
+struct TerminateFlag {
+  std::shared_ptr<std::atomic<bool>> flag = std::make_shared<std::atomic<bool>>(false);
+};
+
 nb::list run(InferenceSession& session, const std::optional<std::vector<std::string>>& output_names,
-             const nb::dict& feed) {
+             const nb::dict& feed, const std::optional<TerminateFlag>& terminate) {
+  RunOptions options;
+  if (terminate) options.terminate = terminate->flag;
   nb::list keep_alive;
   std::vector<NamedTensor> feeds;
   feeds.reserve(feed.size());
@@ -55,9 +87,9 @@ nb::list run(InferenceSession& session, const std::optional<std::vector<std::str
   }
   std::vector<Tensor> results;
   {
-    const nb::gil_scoped_release unlocked;
-    results =
-        session.run(feeds, output_names ? std::span<const std::string>(*output_names) : std::span<const std::string>{});
+    const LockReleased unlocked;
+    results = session.run(
+        feeds, output_names ? std::span<const std::string>(*output_names) : std::span<const std::string>{}, options);
   }
   nb::list arrays;
   for (const Tensor& result : results) arrays.append(array_from_tensor(result));
@@ -139,13 +171,18 @@ void bind_descriptions(nb::module_& module) {
 }
 
 void bind_session(nb::module_& module) {
+  nb::class_<TerminateFlag>(module, "TerminateFlag")
+      .def(nb::init<>())
+      .def_prop_rw(
+          "value", [](const TerminateFlag& self) { return self.flag->load(); },
+          [](TerminateFlag& self, bool value) { self.flag->store(value); });
   nb::class_<InferenceSession>(module, "Session")
       .def("inputs", &InferenceSession::inputs)
       .def("outputs", &InferenceSession::outputs)
       .def("overridable_initializers", &InferenceSession::overridable_initializers)
       .def("model", &InferenceSession::model)
       .def("threads", &InferenceSession::threads)
-      .def("run", &run, nb::arg("output_names").none(), nb::arg("feed"))
+      .def("run", &run, nb::arg("output_names").none(), nb::arg("feed"), nb::arg("terminate").none())
       .def("end_profiling", &InferenceSession::end_profiling)
       .def("profiling_start_time_ns", &InferenceSession::profiling_start_time_ns);
   module.def("session_from_path", &session_from_path);

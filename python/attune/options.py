@@ -2,6 +2,7 @@
 
 import enum
 import operator
+import os
 from typing import Any
 
 from . import _attune
@@ -55,7 +56,9 @@ def _option(row: dict[str, Any]) -> property:
                 raise TypeError(f"{name} takes an int, not {value!r}") from None
             self._options.set_int(name, number)
         else:
-            self._options.set_str(name, str(value))
+            if not isinstance(value, (str, os.PathLike)):
+                raise TypeError(f"{name} takes a str, not {value!r}")
+            self._options.set_str(name, os.fspath(value))
 
     return property(read, write, doc=row["help"])
 
@@ -86,6 +89,8 @@ class SessionOptions:
 
     def add_session_config_entry(self, key: str, value: str) -> None:
         """Sets an entry such as "session.intra_op.allow_spinning" to a text such as "0"."""
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"a configuration entry is two texts, not {key!r} and {value!r}")
         self._options.config_entries = {**self._options.config_entries, key: value}
 
     def get_session_config_entry(self, key: str) -> str:
@@ -97,6 +102,12 @@ class SessionOptions:
 
     def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
         """Fixes the symbolic dimension `name` of the model's inputs to `size`."""
+        if not isinstance(name, str):
+            raise TypeError(f"a dimension's name is a str, not {name!r}")
+        try:
+            size = operator.index(size)
+        except TypeError:
+            raise TypeError(f"a dimension's size is an int, not {size!r}") from None
         self._options.free_dimension_overrides = {**self._options.free_dimension_overrides, name: size}
 
     def __copy__(self) -> "SessionOptions":
@@ -113,13 +124,39 @@ for _row in _attune.option_table():
 
 
 class RunOptions:
-    """Options of one run."""
+    """Options of one run, or of several.
+
+    `terminate` ends the runs that were given these options, before their next node, with Fail; any thread may set it.
+    The other attributes are accepted for compatibility.
+    """
+
+    __slots__ = (
+        "_entries",
+        "_terminate",
+        "log_severity_level",
+        "log_verbosity_level",
+        "logid",
+        "only_execute_path_to_fetches",
+        "run_tag",
+    )
 
     def __init__(self) -> None:
         self.log_severity_level = -1
         self.log_verbosity_level = 0
+        self.logid = ""
         self.run_tag = ""
+        self.only_execute_path_to_fetches = False
+        self._terminate = _attune.TerminateFlag()
         self._entries: dict[str, str] = {}
+
+    @property
+    def terminate(self) -> bool:
+        """True ends runs under way, and those that begin, until it is False again."""
+        return self._terminate.value
+
+    @terminate.setter
+    def terminate(self, value: bool) -> None:
+        self._terminate.value = value
 
     def add_run_config_entry(self, key: str, value: str) -> None:
         """Sets an entry such as "memory.enable_memory_arena_shrinkage" to a text."""

@@ -41,6 +41,8 @@ class InferenceSession:
         attune.capi.onnxruntime_pybind11_state, when the model cannot be run.
         """
         check_providers(providers, provider_options)
+        if not isinstance(sess_options, (SessionOptions, type(None))):
+            raise TypeError(f"sess_options takes a SessionOptions, not {sess_options!r}")
         self._sess_options = copy.copy(sess_options) if sess_options is not None else SessionOptions()
         options = self._sess_options._options
         if isinstance(path_or_bytes, (str, os.PathLike)):
@@ -72,7 +74,8 @@ class InferenceSession:
         if isinstance(output_names, str):
             raise TypeError("run(): output_names takes a sequence of names, not one str")
         feed = {name: self._as_array(name, value) for name, value in input_feed.items()}
-        return self._sess.run(list(output_names) if output_names else None, feed)
+        terminate = run_options._terminate if run_options is not None else None
+        return self._sess.run(list(output_names) if output_names else None, feed, terminate)
 
     def _as_array(self, name: str, value: Any) -> Any:
         """Lists and numbers take the element type that the model wants; arrays keep theirs."""

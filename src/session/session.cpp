@@ -90,7 +90,8 @@ class InferenceSession::Impl {
     }
   }
 
-  std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names) {
+  std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
+                          const RunOptions& options) {
     const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
     const std::vector<Tensor> inputs = match_feeds(inputs_, overridable_, feeds);
     const std::vector<size_t> wanted = match_outputs(outputs_, output_names);
@@ -106,7 +107,8 @@ class InferenceSession::Impl {
                                        .parallel = parallel,
                                        .concurrent = inter_threads_ > 1 ? &concurrent : nullptr,
                                        .threads = threads_,
-                                       .profiler = profiler_.get()};
+                                       .profiler = profiler_.get(),
+                                       .terminate = options.terminate.get()};
       results = run_program(environment, inputs);
     }
     std::vector<Tensor> chosen;
@@ -294,8 +296,8 @@ const SessionOptions& InferenceSession::options() const { return impl_->options(
 int InferenceSession::threads() const { return impl_->threads(); }
 
 std::vector<Tensor> InferenceSession::run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
-                                          const RunOptions&) {
-  return impl_->run(feeds, output_names);
+                                          const RunOptions& options) {
+  return impl_->run(feeds, output_names, options);
 }
 
 PlanReport InferenceSession::plan_report(const std::map<std::string, Shape>& input_shapes) {
