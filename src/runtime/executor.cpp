@@ -144,7 +144,7 @@ class Run {
           view.data = const_cast<void*>(inputs_[static_cast<size_t>(planned.index)].raw());
           break;
         case Place::kOutput:
-          view.data = output_memory(planned.index, value.type, segment.shapes[i]);
+          view.data = output_memory(planned.index, segment);
           break;
         case Place::kRegion:
           view.data = region != nullptr ? region + planned.offset : empty_;
@@ -160,10 +160,14 @@ class Run {
     }
   }
 
-  /// Values that share an output's memory come here too: the first call allocates.
-  void* output_memory(int index, DataType type, const Shape& shape) {
+  /// Values that share an output's memory come here too, and may come first: what is reshaped into the output, say. The
+  /// shape and the type are the output's own all the same.
+  void* output_memory(int index, const Segment& segment) {
     Tensor& output = outputs_[static_cast<size_t>(index)];
-    if (!output) output = allocate_output(type, shape);
+    if (!output) {
+      const auto value = static_cast<size_t>(program_.outputs[static_cast<size_t>(index)].value);
+      output = allocate_output(program_.values[value].type, segment.shapes[value]);
+    }
     return output.raw();
   }
 

@@ -149,6 +149,22 @@ TEST(Session, OutputsMayBeInputsConstantsAndEachOther) {
   }
 }
 
+TEST(Session, AnOutputThatIsAViewHasItsOwnShape) {
+  Graph graph = empty_graph();
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{2, 3});
+  graph.add_input(x);
+  Value* negative = graph.add_value("negative");
+  Value* shape = graph.add_constant(Tensor::from_values<int64_t>(Shape{3}, {3, 1, 2}), "shape");
+  Value* view = graph.add_value("view");
+  graph.add_node("Neg", {x}, {negative});
+  graph.add_node("Reshape", {negative, shape}, {view});
+  graph.add_output(view);
+  InferenceSession session = session_of(graph, {});
+  const Tensor result = session.run(std::vector<NamedTensor>{{"x", floats({2, 3}, 1)}})[0];
+  EXPECT_EQ(result.shape(), (Shape{3, 1, 2}));
+  EXPECT_EQ(values_of(result), (std::vector<float>{-1, -2, -3, -4, -5, -6}));
+}
+
 TEST(Session, OutputsAreChosenByName) {
   Graph graph = empty_graph();
   Value* x = graph.add_value("x", DataType::kFloat, Shape{2});

@@ -286,6 +286,28 @@ def test_outputs_alias_neither_inputs_nor_weights_nor_each_other(graph: str) -> 
         assert np.array_equal(result, before)
 
 
+@pytest.mark.parametrize(
+    ("graph", "shape"),
+    [
+        ("(float[2,3,4] x) => (float[2,12] y) <int64[2] s = {2, 12}> { t = Relu(x)\n y = Reshape(t, s) }", (2, 12)),
+        (
+            "(float[2,3,4] x) => (float[2,1,3,4] y) <int64[1] s = {1}> { t = Relu(x)\n y = Unsqueeze(t, s) }",
+            (2, 1, 3, 4),
+        ),
+        ("(float[2,3,4] x) => (float[2,12] y) { t = Transpose <perm = [0, 2, 1]> (x)\n y = Flatten(t) }", (2, 12)),
+        ("(float[2,3,4] x) => (float[A,B] y) { t = Relu(x)\n u = Flatten(t)\n y = Neg(u) }", (2, 12)),
+        ("(float[2,3,4] x) => (float[A,B] y, float[2,3,4] t) { t = Relu(x)\n y = Flatten(t) }", (2, 12)),
+    ],
+)
+def test_an_output_that_is_a_view_has_its_own_shape(graph: str, shape: tuple[int, ...]) -> None:
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    model = tiny.model(graph)
+    ours = attune.InferenceSession(model).run(None, {"x": x})
+    reference = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    assert ours[0].shape == shape
+    assert all(np.array_equal(a, b) for a, b in zip(ours, reference, strict=True))
+
+
 def test_an_input_that_is_an_output() -> None:
     session = attune.InferenceSession(tiny.model("(float[N] x) => (float[N] x, float[N] y) { y = Neg(x) }"))
     x = np.float32([1, 2])
