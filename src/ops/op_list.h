@@ -126,6 +126,8 @@
   X(reduce_sum_square_1)                                   \
   X(relu)                                                  \
   X(reshape)                                               \
+  X(resize)                                                \
+  X(resize_10)                                             \
   X(reverse_sequence)                                      \
   X(rms_normalization)                                     \
   X(round)                                                 \
@@ -166,6 +168,8 @@
   X(unique)                                                \
   X(unsqueeze)                                             \
   X(unsqueeze_1)                                           \
+  X(upsample_7)                                            \
+  X(upsample_9)                                            \
   X(where)                                                 \
   /* keep the lines above in alphabetical order */
 // clang-format on
