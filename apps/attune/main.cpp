@@ -1,0 +1,56 @@
+// The command `attune`.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "attune/error.h"
+#include "attune/session.h"
+#include "command.h"
+#include "help_format.h"
+
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+
+// One line, whatever the text.
+void print_error(std::string text) {
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  fmt::print(stderr, "attune: {}\n", text);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Run, measure and tune ONNX models on CPUs.", "attune");
+  app.set_version_flag("--version", std::string("attune ") + std::string(attune::version()));
+  app.require_subcommand(1);
+  app.formatter(std::make_shared<attune::HelpFormat>());
+  app.footer("'attune COMMAND --help' tells what a command does, with examples.");
+  attune::add_run_command(app);
+  attune::add_inspect_command(app);
+  attune::add_bench_command(app);
+  attune::add_memory_command(app);
+  attune::add_profile_command(app);
+  attune::add_worker_command(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& request) {  // --help and --version
+    return app.exit(request);
+  } catch (const CLI::ParseError& error) {
+    print_error(error.what());
+    return kUsage;
+  } catch (const attune::Error& error) {
+    print_error(error.text());
+  } catch (const std::exception& error) {
+    print_error(error.what());
+  }
+  return kFailure;
+}

@@ -1,0 +1,185 @@
+"""The command `attune` from outside: every subcommand on a small model, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+ROOT = Path(__file__).resolve().parents[2]
+ATTUNE = Path(os.environ.get("ATTUNE_BIN", ROOT / "build" / "attune")).resolve()
+
+pytestmark = pytest.mark.skipif(not ATTUNE.exists(), reason=f"{ATTUNE} is not built")
+
+
+def attune(*arguments: object, cwd: Path | None = None, code: int = 0) -> str:
+    """Standard output of a command that must end with `code`."""
+    result = subprocess.run(
+        [str(ATTUNE), *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
+    )
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout
+
+
+def error_of(*arguments: object, code: int = 1) -> str:
+    """The one line that a failing command writes to standard error."""
+    result = subprocess.run(
+        [str(ATTUNE), *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == code, result.stdout + result.stderr
+    assert result.stdout == ""
+    assert result.stderr.startswith("attune: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """y = relu(x W + b) for x of [batch, 16], and its sum."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(rng.standard_normal((16, 8)).astype("f4"), "w"),
+        numpy_helper.from_array(rng.standard_normal(8).astype("f4"), "b"),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"], name="product"),
+        helper.make_node("Add", ["product", "b"], ["sum"], name="bias"),
+        helper.make_node("Relu", ["sum"], ["y"], name="relu"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 8])],
+        weights,
+    )
+    path = tmp_path_factory.mktemp("model") / "small.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def expected(model: Path, x: np.ndarray) -> np.ndarray:
+    weights = {w.name: numpy_helper.to_array(w) for w in onnx.load(model).graph.initializer}
+    return np.maximum(x @ weights["w"] + weights["b"], 0)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "deflated"])
+def test_run_computes_from_files(model: Path, tmp_path: Path, suffix: str) -> None:
+    x = np.random.default_rng(1).standard_normal((3, 16)).astype("f4")
+    if suffix == "npy":
+        np.save(tmp_path / "x.npy", np.asfortranarray(x))
+        given = f"x={tmp_path / 'x.npy'}"
+    else:
+        given = str(tmp_path / "x.npz")
+        (np.savez if suffix == "npz" else np.savez_compressed)(given, x=x)
+    out = attune("run", model, "--input", given, "--output", tmp_path / "out.npz")
+    assert "3x16" in out
+    assert "3x8" in out
+    with np.load(tmp_path / "out.npz") as saved:
+        np.testing.assert_allclose(saved["y"], expected(model, x), rtol=1e-5, atol=1e-5)
+    attune("run", model, "--input", given, "--output", tmp_path / "folder")
+    np.testing.assert_allclose(np.load(tmp_path / "folder" / "y.npy"), expected(model, x), rtol=1e-5, atol=1e-5)
+
+
+def test_run_makes_the_same_random_input_each_time(model: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        attune("run", model, "--shape", "x=5x16", "--output", tmp_path / f"{name}.npz", "--runs", 2)
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert a["y"].shape == (5, 8)
+        np.testing.assert_array_equal(a["y"], b["y"])
+
+
+def test_inspect_shows_the_model_and_its_plan(model: Path) -> None:
+    out = attune("inspect", model, "--dim", "batch=4")
+    for text in ("batchx16", "4x16", "MatMul", "Region:", "Packed weights:", "FLOPs"):
+        assert text in out
+    assert all(len(line) <= 100 for line in out.splitlines() if str(model) not in line)
+    report = json.loads(attune("inspect", model, "--dim", "batch=4", "--json"))
+    assert report["inputs"] == [{"name": "x", "type": "tensor(float)", "shape": ["batch", 16]}]
+    assert report["shapes"] == {"x": [4, 16]}
+    assert report["operators"]["MatMul"]["model"] == 1
+    assert report["plan"]["parameters"] == 16 * 8 + 8
+    assert report["plan"]["flops"] >= 2 * 4 * 16 * 8
+
+
+def test_bench_measures(model: Path) -> None:
+    report = json.loads(attune("bench", model, "--seconds", 0.2, "--concurrency", 2, "--warmup", 1, "--json"))
+    latency = report["latency_ms"]
+    order = [latency[key] for key in ("min", "p50", "p90", "p95", "p99", "max")]
+    assert order == sorted(order)
+    assert order[0] > 0
+    assert report["runs"] > 1
+    assert report["runs_per_second"] > 0
+    assert report["memory"]["peak_bytes"] >= report["memory"]["held_bytes"] > 0
+    out = attune("bench", model, "--seconds", 0.1, "--intra-op-num-threads", 1)
+    assert "intra_op_num_threads=1, 1 threads a run" in out
+    assert "p99" in out
+
+
+def test_memory_shows_each_step_for_each_setting(model: Path) -> None:
+    out = attune("memory", model, "--runs", 2, "--shape", "x=1000x16")
+    assert "enable_cpu_mem_arena = true" in out
+    assert "enable_cpu_mem_arena = false" in out
+    assert out.count("run 2") == 2
+    report = json.loads(attune("memory", model, "--arena", "off", "--runs", 1, "--json"))
+    assert [step["step"] for step in report[0]["steps"]] == [
+        "inputs ready",
+        "make the session",
+        "run 1",
+        "close the session",
+    ]
+    assert all(step["peak_bytes"] >= step["resident_bytes"] > 0 for step in report[0]["steps"])
+
+
+def test_profile_lists_nodes_and_keeps_the_trace(model: Path, tmp_path: Path) -> None:
+    out = attune("profile", model, "--runs", 3, "--shape", "x=64x16", cwd=tmp_path)
+    assert "product" in out
+    assert "GFLOP/s" in out
+    (trace,) = tmp_path.glob("*.json")
+    assert trace.name in out
+    assert any(event["name"] == "model_run" for event in json.loads(trace.read_text()))
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile"])
+def test_bad_models_are_one_line(command: str, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.onnx"
+    assert "doesn't exist" in error_of(command, missing)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"this is no model" * 10)
+    assert "broken.onnx" in error_of(command, broken)
+
+
+def test_bad_inputs_are_one_line(model: Path, tmp_path: Path) -> None:
+    assert "Invalid rank for input: x" in error_of("run", model, "--shape", "x=1x2x3")
+    assert "Got: 17 Expected: 16" in error_of("run", model, "--shape", "x=1x17")
+    assert "no input 'z'; it has: x" in error_of("bench", model, "--shape", "z=1")
+    assert "is not a shape" in error_of("run", model, "--shape", "x=1xtwo")
+    assert "does not exist" in error_of("run", model, "--input", f"x={tmp_path / 'none.npy'}")
+    (tmp_path / "text.npy").write_text("text")
+    assert "not a NumPy array" in error_of("run", model, "--input", f"x={tmp_path / 'text.npy'}")
+    np.save(tmp_path / "double.npy", np.zeros((1, 16)))
+    assert "tensor(double)" in error_of("run", model, "--input", f"x={tmp_path / 'double.npy'}")
+    np.savez(tmp_path / "other.npz", other=np.zeros(1))
+    assert "no input 'other'" in error_of("run", model, "--input", tmp_path / "other.npz")
+
+
+def test_bad_use_is_one_line_and_exit_code_2(model: Path) -> None:
+    error_of(code=2)
+    error_of("walk", code=2)
+    error_of("run", code=2)
+    assert "--no-such-flag" in error_of("run", model, "--no-such-flag", code=2)
+    assert "is not between 0 and 1024" in error_of("run", model, "--intra-op-num-threads", 5000, code=2)
+    error_of("memory", model, "--arena", "maybe", code=2)
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile"])
+def test_help_has_examples(command: str) -> None:
+    out = attune(command, "--help")
+    assert f"attune {command} model.onnx" in out
+    assert "--intra-op-num-threads" in out
