@@ -1,7 +1,9 @@
 // Dimensions that are not known when a model is loaded.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,9 @@ class Symbols {
     names_.emplace_back(name);
     return kFirst - static_cast<int64_t>(names_.size() - 1);
   }
+  /// floor((dim + add) / divide), divide >= 1: what a sliding window makes of the symbol `dim`. The same arguments give
+  /// the same dimension, and so does another chain of windows that comes to the same: a stride of 2 twice is one of 4.
+  int64_t derived(int64_t dim, int64_t add, int64_t divide);
   /// The label of a symbol; empty for unnamed ones, for known dimensions and for kUnknownDim.
   std::string_view name(int64_t dim) const {
     return is_symbol(dim) ? std::string_view(names_[static_cast<size_t>(kFirst - dim)]) : std::string_view();
@@ -34,7 +39,16 @@ class Symbols {
 
  private:
   static constexpr int64_t kFirst = kUnknownDim - 1;  // symbol number k is the dimension kFirst - k
+  /// floor((base + add) / divide), the base not being derived itself.
+  struct Derivation {
+    int64_t base;
+    int64_t add;
+    int64_t divide;
+    auto operator<=>(const Derivation&) const = default;
+  };
   std::vector<std::string> names_;
+  std::map<Derivation, int64_t> derived_;
+  std::map<int64_t, Derivation> derivations_;  // the inverse
 };
 
 }  // namespace attune

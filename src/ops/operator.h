@@ -64,6 +64,10 @@ class InferContext {
 
   /// A dimension that depends on data.
   int64_t fresh_dim() { return symbols_ != nullptr ? symbols_->fresh() : kUnknownDim; }
+  /// floor((dim + add) / divide) of a dimension that is not known, where equal arguments give equal dimensions.
+  int64_t derived_dim(int64_t dim, int64_t add, int64_t divide) {
+    return symbols_ != nullptr && is_symbol(dim) ? symbols_->derived(dim, add, divide) : fresh_dim();
+  }
 
  private:
   const ValueInfo& input(int i) const { return *inputs_[static_cast<size_t>(i)]; }

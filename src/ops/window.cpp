@@ -89,11 +89,12 @@ WindowAxis Window::resolve(int axis, int64_t kernel_size, int64_t input) const {
 
 int64_t Window::infer_dim(int axis, int64_t kernel_size, int64_t input, InferContext& context) const {
   if (is_known(kernel_size) && is_known(input)) return resolve(axis, kernel_size, input).output;
+  const int64_t step = stride(axis);
   const bool same = auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower;
-  if (stride(axis) == 1 && same) return input;
-  if (stride(axis) == 1 && is_known(kernel_size)) {
+  if (same) return context.derived_dim(input, step - 1, step);
+  if (is_known(kernel_size) && !(ceil_mode && step > 1)) {
     const int64_t pad = auto_pad == AutoPad::kValid ? 0 : pad_begin(axis) + pad_end(axis);
-    if (pad == dilation(axis) * (kernel_size - 1)) return input;
+    return context.derived_dim(input, pad - dilation(axis) * (kernel_size - 1) - 1 + step, step);
   }
   return context.fresh_dim();
 }

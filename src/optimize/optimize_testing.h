@@ -109,7 +109,7 @@ inline std::vector<Tensor> evaluate_graph(const Graph& graph, const std::map<std
   std::map<const Value*, Tensor> values;
   const auto value_of = [&](const Value* value) {
     if (value == nullptr) return Tensor();
-    if (value->is_constant()) return value->constant;
+    if (value->is_constant()) return value->constant.aligned();
     if (value->producer() == nullptr) return feeds.at(value->name);
     return values.at(value);
   };
