@@ -29,6 +29,7 @@ const Stage kRecognize = {
     {"recognize_softmax", kExtended, recognize_softmax},
     {"recognize_layer_normalization", kExtended, recognize_layer_normalization},
     {"recognize_global_pooling", kExtended, recognize_global_pooling},
+    {"factor_gates", kExtended, factor_gates},
     {"fold_scale_and_bias", kExtended, fold_scale_and_bias},
 };
 

@@ -167,5 +167,21 @@ TEST(RecognizeGlobalPooling, MeansOfImages) {
             (Counts{{"GlobalAveragePool", 2}, {"Squeeze", 1}, {"ReduceMean", 1}}));
 }
 
+TEST(FactorGates, ShortcutsAroundGates) {
+  const auto build = [](GraphMaker& make) {
+    Value* x = make.input("x", kShape);
+    const Shape pooled{2, 3, 1, 1};
+    Value* gate = make.op("Sigmoid", {make.op("GlobalAveragePool", {x}, {}, pooled)}, {}, pooled);
+    make.output(op(make, "Add", {op(make, "Mul", {gate, x}), x}));
+    Value* large = op(make, "Sigmoid", {op(make, "Neg", {x})});
+    make.output(op(make, "Add", {x, op(make, "Mul", {x, large})}));
+  };
+  const Graph graph = check_levels(build, {{"x", kShape}});
+  const Node& first = *graph.outputs()[0].value->producer();
+  EXPECT_TRUE(first.is("Mul"));
+  EXPECT_EQ(*first.input(1)->shape, (Shape{2, 3, 1, 1}));
+  EXPECT_TRUE(graph.outputs()[1].value->producer()->is("Add"));
+}
+
 }  // namespace
 }  // namespace attune
