@@ -76,7 +76,11 @@ def report_lines(attune: dict[str, Any], reference: dict[str, Any]) -> bool:
 
 
 def tune(command: Path, model: str, crops: Path, budget: str) -> bool:
-    """Lets `attune tune` find the options for the recogniser on the lines of this page."""
+    """Lets `attune tune` find the options for the recogniser on the lines of this page; whether it went well."""
+    known = command.exists() and subprocess.run([command, "tune", "--help"], capture_output=True, check=False)
+    if not known or known.returncode != 0:
+        print(f"\n{command} with its tune command is not built: the recogniser is not tuned.")
+        return True
     print(f"\nTuning {Path(model).name} on the line images of this page:\n", flush=True)
     done = subprocess.run([command, "tune", model, "--input", crops, "--budget", budget], check=False)
     return done.returncode == 0
