@@ -52,7 +52,7 @@ def main() -> None:
     engine = type(recognizer.session).__module__.partition(".")[0]
     recorder = recognizer.session = Recorder(recognizer.session)
     times = []
-    for _ in range(3):
+    for _ in range(2):
         begin = time.perf_counter()
         result = reader(args.page)
         times.append(time.perf_counter() - begin)

@@ -12,6 +12,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "mobilenet_v2": (3, 3, 75, 91),
     "resnet50": (3, 3, 64, 64),
     "minilm": (3, 33),
+    "ppocr_det": (2, 3, 96, 160),
     "ppocr_rec": (3, 3, 48, 101),
     "ppocr_cls": (3, 3, 48, 192),
 }

@@ -241,11 +241,29 @@ def picture(shape: tuple[int, ...], seed: int, channels_last: bool = False) -> n
     return (coarse + 0.2 * rng.standard_normal(shape)).astype(np.float32)
 
 
+def page(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """White with dark lines of something like letters, from -1 to 1: a text detector finds text in it. On noise it finds
+    none, and its probabilities are so small that onnxruntime's own sigmoid is too coarse for a comparison."""
+    rng = np.random.default_rng(seed)
+    images, _, height, width = shape
+    result = np.ones(shape, np.float32)
+    for image in range(images):
+        for top in range(8, height - 24, 40):
+            left, right = 12, width - rng.integers(12, width // 2)
+            strokes = rng.random((6, (right - left) // 3)) < 0.5
+            strokes[:, ::4] = False  # between letters
+            ink = np.kron(strokes, np.ones((4, 3), bool))
+            result[image, :, top : top + 24, left : left + ink.shape[1]][:, ink] = -0.9
+    return result + rng.normal(0, 0.01, shape).astype(np.float32)
+
+
 def feed(name: str, shape: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:
-    """An input of the model: pictures, or words of which the last few of each odd row are masked."""
+    """An input of the model: pictures, pages, or words, the last few of each odd row masked."""
     if name == "minilm":
         mask = np.ones(shape, np.int64)
         mask[1::2, shape[1] - shape[1] // 4 :] = 0
         return {"input_ids": np.random.default_rng(seed).integers(0, 30522, shape), "attention_mask": mask}
+    if name == "ppocr_det":
+        return {"x": page(shape, seed)}
     inputs = {"article_cnn": "input_1", "squeezenet": "data_0", "vgg19": "data_0", **dict.fromkeys(PP_OCR, "x")}
     return {inputs.get(name, "input"): picture(shape, seed, channels_last=name == "article_cnn")}
