@@ -77,9 +77,14 @@ def report_lines(attune: dict[str, Any], reference: dict[str, Any]) -> bool:
 
 def tune(command: Path, model: str, crops: Path, budget: str) -> bool:
     """Lets `attune tune` find the options for the recogniser on the lines of this page; whether it went well."""
-    known = command.exists() and subprocess.run([command, "tune", "--help"], capture_output=True, check=False)
-    if not known or known.returncode != 0:
-        print(f"\n{command} with its tune command is not built: the recogniser is not tuned.")
+    if not command.exists():
+        print(f"\n{command} is not built: the recogniser is not tuned.")
+        return True
+    if (
+        "--budget"
+        not in subprocess.run([command, "tune", "--help"], capture_output=True, text=True, check=False).stdout
+    ):
+        print(f"\n{command} cannot tune: the recogniser is not tuned.")
         return True
     print(f"\nTuning {Path(model).name} on the line images of this page:\n", flush=True)
     done = subprocess.run([command, "tune", model, "--input", crops, "--budget", budget], check=False)

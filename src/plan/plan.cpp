@@ -305,6 +305,11 @@ class Binder {
       }
       const auto reads = std::count(step.inputs.begin(), step.inputs.end(), input);
       if (roots_[static_cast<size_t>(root)].readers != reads) continue;
+      // A convolution whose image is its residual too still reads the image's other pixels.
+      const auto overwritable = std::count_if(step.def->in_place.begin(), step.def->in_place.end(), [&](int place) {
+        return place < static_cast<int>(step.inputs.size()) && step.inputs[static_cast<size_t>(place)] == input;
+      });
+      if (reads != overwritable) continue;
       return join(output, root, wave);
     }
     return false;

@@ -242,8 +242,10 @@ def picture(shape: tuple[int, ...], seed: int, channels_last: bool = False) -> n
 
 
 def page(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """White with dark lines of something like letters, from -1 to 1: a text detector finds text in it. On noise it finds
-    none, and its probabilities are so small that onnxruntime's own sigmoid is too coarse for a comparison."""
+    """White with dark lines of something like letters, from -1 to 1: a text detector finds text in it.
+
+    On noise it finds none, and its probabilities are so small that onnxruntime's sigmoid is too coarse to compare with.
+    """
     rng = np.random.default_rng(seed)
     images, _, height, width = shape
     result = np.ones(shape, np.float32)

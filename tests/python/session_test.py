@@ -367,6 +367,30 @@ def test_a_session_can_be_subclassed(tmp_path: Path) -> None:
     assert np.array_equal(session.run(None, {"X": X})[0], Y)
 
 
+@pytest.mark.parametrize(
+    "residual",
+    [
+        "c = Conv <group = 8, pads = [2, 2, 2, 2]> (a, D)",
+        "c = Conv <pads = [1, 1, 1, 1]> (a, F)",
+        "c = Conv(a, P)",
+        "c = MatMul(a, M)",
+    ],
+    ids=["depthwise", "3x3", "1x1", "matrix product"],
+)
+def test_a_sum_of_a_value_and_what_is_computed_from_it(residual: str) -> None:
+    """The sum is fused and may overwrite its last operand, but not while the convolution still reads that."""
+    rng = np.random.default_rng(4)
+    shapes = {"D": (8, 1, 5, 5), "F": (8, 8, 3, 3), "P": (8, 8, 1, 1), "M": (12, 12)}
+    weights = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
+    model = tiny.model(
+        f"(float[N,8,H,12] x) => (float[N,8,H,12] y) {{ a = Tanh(x)\n {residual}\n y = Add(a, c) }}", **weights
+    )
+    feed = {"x": rng.standard_normal((2, 8, 9, 12), dtype=np.float32)}
+    ours = attune.InferenceSession(model).run(None, feed)[0]
+    reference = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feed)[0]
+    assert np.allclose(ours, reference, atol=1e-4)
+
+
 @pytest.mark.parametrize("shape", [(1, 40, 40, 1), (7, 40, 40, 1)])
 def test_a_small_network_agrees_with_onnxruntime(shape: tuple[int, ...]) -> None:
     feed = {"input_1": np.random.default_rng(2).standard_normal(shape, dtype=np.float32)}
