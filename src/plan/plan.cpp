@@ -275,6 +275,10 @@ class Binder {
 
   void make_root(int value, int wave) {
     const auto i = static_cast<size_t>(value);
+    if (program_.values[i].type == DataType::kString && output_of_[i] < 0) {
+      segment_->values[i].place = Place::kStrings;
+      return;
+    }
     root_of_[i] = value;
     Root& root = roots_[i];
     root = {wave, wave, bytes_of(value), uses_[i], output_of_[i], true};
@@ -290,9 +294,12 @@ class Binder {
       const auto input = static_cast<size_t>(step.inputs[0]);
       if (bytes_of(step.inputs[0]) != bytes_of(output)) return false;
       if (root_of_[input] != kNoRoot) return join(output, root_of_[input], wave);
-      // A view of memory that others own; never written to, and an output needs memory of its own.
+      // A view of memory that others own; never written to, and an output needs memory of its own. Where tensors lie
+      // that a run makes, only that run knows.
+      const PlannedValue& place = segment_->values[input];
       if (output_of_[static_cast<size_t>(output)] >= 0) return false;
-      segment_->values[static_cast<size_t>(output)] = segment_->values[input];
+      if (place.place == Place::kEarlier || place.place == Place::kStrings) return false;
+      segment_->values[static_cast<size_t>(output)] = place;
       return true;
     }
     for (const int k : step.def->in_place) {

@@ -24,6 +24,7 @@ enum class Place : uint8_t {
   kBound,     ///< Segment::bound: computed while binding.
   kEarlier,   ///< An earlier segment's memory.
   kGiven,     ///< The step that makes it allocates it, because its size depends on data.
+  kStrings,   ///< Strings, which are objects: a tensor that the run makes.
 };
 
 struct PlannedValue {

@@ -152,6 +152,10 @@ class Run {
         case Place::kBound:
           view.data = const_cast<void*>(segment.bound[static_cast<size_t>(planned.index)].raw());
           break;
+        case Place::kStrings:
+          given_[i] = Tensor::allocate(DataType::kString, segment.shapes[i]);
+          view.data = given_[i].raw();
+          break;
         case Place::kGiven:
         case Place::kNone:
         case Place::kEarlier:

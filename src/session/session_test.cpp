@@ -273,6 +273,62 @@ TEST(Session, ShapesThatDependOnDataRunInSegments) {
   }
 }
 
+TEST(Session, WhatARunMakesHasNoViews) {
+  Graph graph = empty_graph();
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{graph.symbols->fresh("N")});
+  graph.add_input(x);
+  Value* where = graph.add_value("where");
+  Value* same = graph.add_value("same");
+  Value* twice = graph.add_value("twice");
+  graph.add_node("NonZero", {x}, {where});
+  graph.add_node("Identity", {where}, {same});
+  graph.add_node("Add", {same, where}, {twice});
+  graph.add_output(twice);
+  SessionOptions options;
+  options.graph_optimization_level = GraphOptimizationLevel::kDisableAll;  // which would take the Identity out
+  InferenceSession session = session_of(graph, options);
+  for (const int64_t size : {5, 3}) {
+    const Tensor x_value = floats({size});
+    const auto results = session.run(std::vector<NamedTensor>{{"x", x_value}});
+    ASSERT_EQ(results[0].shape(), (Shape{1, size - 1}));
+    for (int64_t i = 0; i + 1 < size; ++i) EXPECT_EQ(results[0].values<int64_t>()[static_cast<size_t>(i)], 2 * (i + 1));
+  }
+}
+
+TEST(Session, StringsAreObjectsBetweenNodesToo) {
+  Graph graph = empty_graph();
+  Value* x = graph.add_value("x", DataType::kString, Shape{graph.symbols->fresh("N")});
+  graph.add_input(x);
+  Value* column = graph.add_constant(Tensor::from_values<int64_t>(Shape{2}, {-1, 1}));
+  Value* indices = graph.add_constant(Tensor::from_values<int64_t>(Shape{3}, {0, 3, 2}));
+  std::vector<Value*> made;
+  for (const char* name : {"joined", "column", "row", "same", "chosen"}) made.push_back(graph.add_value(name));
+  graph.add_node("Concat", {x, x}, {made[0]})->attributes.set("axis", int64_t{0});
+  graph.add_node("Reshape", {made[0], column}, {made[1]});
+  graph.add_node("Transpose", {made[1]}, {made[2]});
+  graph.add_node("Identity", {made[2]}, {made[3]});
+  graph.add_node("Gather", {made[3], indices}, {made[4]})->attributes.set("axis", int64_t{1});
+  graph.add_output(made[4]);
+  graph.add_output(made[1]);
+  const std::string long_text(100, 'l');  // on the heap, where a leak or a wild pointer shows
+  for (const ExecutionMode mode : {ExecutionMode::kSequential, ExecutionMode::kParallel}) {
+    SessionOptions options;
+    options.execution_mode = mode;
+    options.graph_optimization_level = GraphOptimizationLevel::kDisableAll;
+    InferenceSession session = session_of(graph, options);
+    for (int round = 0; round < 3; ++round) {
+      const Tensor x_value = Tensor::from_values<std::string>(Shape{2}, {"short", long_text});
+      const auto results = session.run(std::vector<NamedTensor>{{"x", x_value}});
+      ASSERT_EQ(results[0].shape(), (Shape{1, 3}));
+      const auto chosen = results[0].values<std::string>();
+      EXPECT_EQ(std::vector<std::string>(chosen.begin(), chosen.end()),
+                (std::vector<std::string>{"short", long_text, "short"}));
+      ASSERT_EQ(results[1].shape(), (Shape{4, 1}));
+      EXPECT_EQ(results[1].values<std::string>()[3], long_text);
+    }
+  }
+}
+
 /// A random graph of operators whose memory the planner shares, reuses and overwrites.
 Graph random_graph(std::mt19937& random) {
   Graph graph = empty_graph();
