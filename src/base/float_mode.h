@@ -26,12 +26,22 @@ inline void set_float_mode([[maybe_unused]] uint32_t mode) noexcept {
 #endif
 }
 
+/// The bits of the control register that make denormals zero, in operands and in results.
+#if defined(__aarch64__)
+inline constexpr uint32_t kDenormalsAsZeroBits = 1U << 24;  // FZ
+#else
+inline constexpr uint32_t kDenormalsAsZeroBits = 0x8040;  // FTZ and DAZ
+#endif
+
+/// Whether denormals count as zero in the calling thread.
+inline bool denormals_are_zero() noexcept { return (float_mode() & kDenormalsAsZeroBits) == kDenormalsAsZeroBits; }
+
 /// Sets, for its life, whether denormals count as zero in inputs and results: the session option
 /// `session.set_denormal_as_zero`. RunThreads carries the setting to its helpers.
 class ScopedDenormalsAsZero {
  public:
   explicit ScopedDenormalsAsZero(bool as_zero) noexcept : saved_(float_mode()) {
-    const uint32_t wanted = as_zero ? saved_ | kMask : saved_ & ~kMask;
+    const uint32_t wanted = as_zero ? saved_ | kDenormalsAsZeroBits : saved_ & ~kDenormalsAsZeroBits;
     if (wanted != saved_) set_float_mode(wanted);
   }
   ~ScopedDenormalsAsZero() {
@@ -41,11 +51,6 @@ class ScopedDenormalsAsZero {
   ScopedDenormalsAsZero& operator=(const ScopedDenormalsAsZero&) = delete;
 
  private:
-#if defined(__aarch64__)
-  static constexpr uint32_t kMask = 1U << 24;  // FZ
-#else
-  static constexpr uint32_t kMask = 0x8040;  // FTZ and DAZ
-#endif
   uint32_t saved_;
 };
 

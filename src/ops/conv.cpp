@@ -313,6 +313,7 @@ const OpDef& conv() {
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloatOnly}},
       .make = make_operator<Conv>,
+      .flushes_denormals = true,
   };
   return def;
 }
@@ -326,6 +327,7 @@ const OpDef& fused_conv() {
       .types = {{"T", kFloatOnly}},
       .make = make_operator<Conv>,
       .in_place = {3},
+      .flushes_denormals = true,
   };
   return def;
 }

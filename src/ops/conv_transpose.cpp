@@ -314,6 +314,7 @@ OpDef make_def(std::string_view domain, std::string_view name) {
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloatOnly}},
       .make = make_operator<ConvTranspose>,
+      .flushes_denormals = true,
   };
 }
 

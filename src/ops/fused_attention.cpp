@@ -143,6 +143,7 @@ const OpDef& fused_attention() {
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloatOnly}},
       .make = make_operator<FusedAttention>,
+      .flushes_denormals = true,
   };
   return def;
 }

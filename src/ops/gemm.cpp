@@ -200,6 +200,7 @@ const OpDef& gemm() {
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloats | kIndices | TypeSet{DataType::kUint32, DataType::kUint64}}},
       .make = make_operator<Gemm>,
+      .flushes_denormals = true,
   };
   return def;
 }

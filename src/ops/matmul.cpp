@@ -257,6 +257,7 @@ const OpDef& matmul() {
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloats | kIndices | TypeSet{DataType::kUint32, DataType::kUint64}}},
       .make = make_operator<MatMul>,
+      .flushes_denormals = true,
   };
   return def;
 }
@@ -273,6 +274,7 @@ const OpDef& fused_matmul() {
       .types = {{"T", kFloatOnly}},
       .make = make_operator<MatMul>,
       .in_place = {3},
+      .flushes_denormals = true,
   };
   return def;
 }

@@ -8,6 +8,7 @@
 
 #include "attune/error.h"
 #include "base/cpu.h"
+#include "base/float_mode.h"
 #include "base/thread.h"
 
 namespace attune {
@@ -186,6 +187,8 @@ class Run {
                 std::span<const TensorView> outputs) {
     const int64_t start = environment_.profiler != nullptr ? monotonic_ns() : 0;
     try {
+      // Leaves the mode alone otherwise: the session may flush everywhere.
+      const ScopedDenormalsAsZero mode(denormals_are_zero() || (step.def != nullptr && step.def->flushes_denormals));
       step.op->run(context);
     } catch (const Error& error) {
       throw Error(error.code() == ErrorCode::kNotImplemented ? error.code() : ErrorCode::kFail,
