@@ -27,10 +27,10 @@ def attune(*arguments: object, cwd: Path | None = None, code: int = 0) -> str:
     return result.stdout
 
 
-def error_of(*arguments: object, code: int = 1) -> str:
+def error_of(*arguments: object, cwd: Path | None = None, code: int = 1) -> str:
     """The one line that a failing command writes to standard error."""
     result = subprocess.run(
-        [str(ATTUNE), *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+        [str(ATTUNE), *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
     )
     assert result.returncode == code, result.stdout + result.stderr
     assert result.stdout == ""
@@ -149,10 +149,10 @@ def test_profile_lists_nodes_and_keeps_the_trace(model: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile"])
 def test_bad_models_are_one_line(command: str, tmp_path: Path) -> None:
     missing = tmp_path / "missing.onnx"
-    assert "doesn't exist" in error_of(command, missing)
+    assert "doesn't exist" in error_of(command, missing, cwd=tmp_path)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"this is no model" * 10)
-    assert "broken.onnx" in error_of(command, broken)
+    assert "broken.onnx" in error_of(command, broken, cwd=tmp_path)
 
 
 def test_bad_inputs_are_one_line(model: Path, tmp_path: Path) -> None:
