@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Read a page of English and Chinese with RapidOCR on Attune, check it against onnxruntime, then tune the recogniser.
 
-    ocr.py [--attune build/attune] [--budget 30s] [--keep FOLDER]
+    ocr.py [--attune build/attune] [--budget 60] [--keep FOLDER]
 
 Exits with 1 when Attune and onnxruntime read different lines, or when the page is misread beyond a slip here and there.
 """
@@ -87,15 +87,16 @@ def tune(command: Path, model: str, crops: Path, budget: str) -> bool:
         print(f"\n{command} cannot tune: the recogniser is not tuned.")
         return True
     print(f"\nTuning {Path(model).name} on the line images of this page:\n", flush=True)
-    done = subprocess.run([command, "tune", model, "--input", crops, "--budget", budget], check=False)
+    options = ["--input", crops, "--budget", budget, "--output", crops.with_name("tuned.json")]
+    done = subprocess.run([command, "tune", model, *options], check=False)
     return done.returncode == 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attune", type=Path, default=Path("build/attune"), help="the command")
-    parser.add_argument("--budget", default="30s", help="time that tuning may take")
-    parser.add_argument("--keep", type=Path, help="a folder for the page and the recogniser's input")
+    parser.add_argument("--budget", default="60", help="seconds that tuning may take")
+    parser.add_argument("--keep", type=Path, help="a folder for the page, the recogniser's input and what tuning found")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)

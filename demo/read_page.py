@@ -3,7 +3,7 @@
     read_page.py {attune|onnxruntime} PAGE.png [--save-input CROPS.npz]
 
 RapidOCR is not changed: it imports onnxruntime and gets whatever module bears that name. --save-input writes the
-largest batch of line images that the recogniser was given, as an .npz file by input name.
+smallest batch of line images that the recogniser was given, as an .npz file by input name.
 """
 
 import argparse
@@ -17,8 +17,12 @@ from typing import Any
 import numpy as np
 
 
+def count_elements(feed: dict[str, np.ndarray]) -> int:
+    return sum(array.size for array in feed.values())
+
+
 class Recorder:
-    """Stands before a session and keeps the largest feed that it is run with."""
+    """Stands before a session and keeps the smallest feed that it is run with."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -28,7 +32,7 @@ class Recorder:
         return getattr(self._session, name)
 
     def run(self, output_names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-        if sum(array.size for array in feed.values()) > sum(array.size for array in self.feed.values()):
+        if not self.feed or count_elements(feed) < count_elements(self.feed):
             self.feed = {name: np.array(array) for name, array in feed.items()}
         return self._session.run(output_names, feed)
 
