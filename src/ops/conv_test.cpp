@@ -173,7 +173,7 @@ TEST(Conv, AutomaticPadding) {
 }
 
 TEST(Conv, ManyImagesAreStagedInPieces) {
-  const Layer layer{70, 16, 17, 1, {40, 41}, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}};
+  const Layer layer{21, 16, 17, 1, {40, 41}, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}};
   const Tensor x = random_floats(layer.x_shape(), 1);
   const Tensor w = random_floats(layer.w_shape(), 2);
   OpTest test("Conv");
