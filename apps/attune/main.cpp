@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   attune::add_bench_command(app);
   attune::add_memory_command(app);
   attune::add_profile_command(app);
+  attune::add_tune_command(app);
   attune::add_worker_command(app);
   try {
     app.parse(argc, argv);

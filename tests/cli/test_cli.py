@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,73 @@ def test_profile_lists_nodes_and_keeps_the_trace(model: Path, tmp_path: Path) ->
     assert any(event["name"] == "model_run" for event in json.loads(trace.read_text()))
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile"])
+def test_tune_reports_and_saves(model: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((32, 16)).astype("f4")
+    np.savez(tmp_path / "a.npz", x=x)
+    np.savez(tmp_path / "b.npz", x=x[:8])
+    start = time.monotonic()
+    out = attune(
+        "tune", model, "--budget", 6, "--input", tmp_path / "a.npz", "--input", tmp_path / "b.npz", cwd=tmp_path
+    )
+    assert time.monotonic() - start < 20
+    for text in (
+        "the default again",
+        "enable_cpu_mem_arena=false",
+        "95 % interval",
+        "attune::InferenceSession session(",
+    ):
+        assert text in out
+    assert max(map(len, out.splitlines())) <= 110
+    report = json.loads((tmp_path / "tuned.json").read_text())
+    assert report["verdict"] in ("keep default", "faster", "lighter")
+    assert report["sentence"].replace("\n", " ") in " ".join(out.split())
+    assert report["fingerprint"]["model_bytes"] == model.stat().st_size
+    assert len(report["fingerprint"]["model_xxh3_128"]) == 32
+    screening = report["evidence"]["screening"]
+    assert {"intra_op_num_threads": 8} in [found["settings"] for found in screening]
+    assert all(found["outcome"] in ("measured", "dropped", "not measured") for found in screening), screening
+
+
+def test_tune_python_snippet_is_python(model: Path, tmp_path: Path) -> None:
+    out = attune(
+        "tune", model, "--budget", 1, "--no-enable-cpu-mem-arena", "--output", tmp_path / "t.json", cwd=tmp_path
+    )
+    snippet = out.split("Python:\n")[1].split("C++:\n")[0]
+    compile(snippet, "snippet", "exec")
+    assert "options.enable_cpu_mem_arena = False" in snippet
+    assert json.loads((tmp_path / "t.json").read_text())["default_settings"] == {"enable_cpu_mem_arena": False}
+
+
+def test_worker_answers_line_by_line(model: Path, tmp_path: Path) -> None:
+    prepare = {"command": "prepare", "model": str(model), "inputs": [], "shapes": [], "dims": ["batch=2"]}
+    requests = [
+        {"command": "measure", "passes": 1},
+        prepare | {"int_range": "0:9", "seed": 1, "merge": True},
+        {"command": "load", "settings": {"intra_op_num_threads": 1}},
+        {"command": "measure", "passes": 3},
+        {"command": "outputs", "file": str(tmp_path / "out.npz")},
+        {"command": "close"},
+        {"command": "dance"},
+        "nonsense",
+    ]
+    result = subprocess.run(
+        [str(ATTUNE), "worker"],
+        input="".join(json.dumps(request) + "\n" for request in requests),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(answers) == len(requests)
+    assert ["error" in answer for answer in answers] == [True, False, False, False, False, False, True, True]
+    assert len(answers[3]["pass_ms"]) == 3
+    assert answers[2]["threads"] == 1
+    with np.load(tmp_path / "out.npz") as saved:
+        assert saved["0/y"].shape == (2, 8)
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "tune"])
 def test_bad_models_are_one_line(command: str, tmp_path: Path) -> None:
     missing = tmp_path / "missing.onnx"
     assert "doesn't exist" in error_of(command, missing, cwd=tmp_path)
@@ -178,7 +245,7 @@ def test_bad_use_is_one_line_and_exit_code_2(model: Path) -> None:
     error_of("memory", model, "--arena", "maybe", code=2)
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile"])
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "tune"])
 def test_help_has_examples(command: str) -> None:
     out = attune(command, "--help")
     assert f"attune {command} model.onnx" in out
