@@ -105,7 +105,7 @@ class Matcher {
       case Kind::kNumber:
         return is_number(pattern, goal) && solve(std::move(goals));
       case Kind::kOp:
-        return step_into(pattern, goal.value, std::move(goals));
+        return step_into(pattern, goal.value, goals);
       default:
         return solve(std::move(goals));
     }
@@ -118,7 +118,7 @@ class Matcher {
     return false;
   }
 
-  bool step_into(const Pattern::Data& pattern, Value* value, Goals goals) {
+  bool step_into(const Pattern::Data& pattern, Value* value, const Goals& goals) {
     Node* node = value->producer();
     if (node == nullptr || value->producer_index() != 0 || !fits_type(pattern, *node)) return false;
     const size_t count = pattern.parts.size();
