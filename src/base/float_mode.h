@@ -54,4 +54,28 @@ class ScopedDenormalsAsZero {
   uint32_t saved_;
 };
 
+/// The same for a sequence of pieces that want it one way or the other: the register is written only where two that
+/// follow each other differ, because reading and writing it costs more than a small operator. Where denormals count as
+/// zero from the beginning, they go on doing so.
+class DenormalsAsZeroSwitch {
+ public:
+  DenormalsAsZeroSwitch() noexcept : saved_(float_mode()), on_(denormals_are_zero()), always_(on_) {}
+  ~DenormalsAsZeroSwitch() {
+    if (on_ != always_) set_float_mode(saved_);
+  }
+  DenormalsAsZeroSwitch(const DenormalsAsZeroSwitch&) = delete;
+  DenormalsAsZeroSwitch& operator=(const DenormalsAsZeroSwitch&) = delete;
+
+  void set(bool as_zero) noexcept {
+    if (always_ || as_zero == on_) return;
+    set_float_mode(as_zero ? saved_ | kDenormalsAsZeroBits : saved_);
+    on_ = as_zero;
+  }
+
+ private:
+  uint32_t saved_;
+  bool on_;
+  const bool always_;
+};
+
 }  // namespace attune

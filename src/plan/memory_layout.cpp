@@ -22,6 +22,11 @@ size_t largest_live_set(std::span<const Lifetime> lifetimes) {
   return static_cast<size_t>(most);
 }
 
+/// Whether `a` is over before `b` begins, in any order that the steps may run in.
+bool ends_before(const Lifetime& a, const Lifetime& b) {
+  return a.last < b.first && (a.after == nullptr || contains(*a.after, b.first));
+}
+
 /// Places the blocks in the given order.
 MemoryLayout place(std::span<const Lifetime> lifetimes, const std::vector<size_t>& order) {
   MemoryLayout layout;
@@ -35,7 +40,7 @@ MemoryLayout place(std::span<const Lifetime> lifetimes, const std::vector<size_t
     size_t offset = 0;
     for (const size_t other : placed) {
       const Lifetime& theirs = lifetimes[other];
-      if (theirs.last < life.first || theirs.first > life.last) continue;
+      if (ends_before(theirs, life) || ends_before(life, theirs)) continue;
       if (offset + bytes <= layout.offsets[other]) break;
       offset = std::max(offset, layout.offsets[other] + aligned_up(theirs.bytes));
     }

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "plan/schedule.h"
+
 namespace attune {
 
 /// A block that is needed from the start of step `first` to the end of step `last`.
@@ -13,18 +15,23 @@ struct Lifetime {
   int first = 0;
   int last = 0;
   size_t bytes = 0;
+  /// Where steps may run at the same time: those that run only when this block is not needed any more, all of them
+  /// behind `last`. Null: every step behind `last`.
+  const StepBits* after = nullptr;
 };
 
 struct MemoryLayout {
   std::vector<size_t> offsets;  ///< One for each lifetime, multiples of kPlanAlignment.
   size_t bytes = 0;             ///< The size of the region.
-  size_t lower_bound = 0;       ///< The largest sum of blocks alive at once: no layout needs less.
+  /// The largest sum of blocks alive at once when steps run one after another: no layout needs less.
+  size_t lower_bound = 0;
 };
 
 constexpr size_t kPlanAlignment = 64;
 
-/// Gives blocks whose lifetimes overlap disjoint ranges. Tries several orders of greedy placement (each block at the
-/// lowest offset that is free during its life) and keeps the best; stops at one that reaches the lower bound.
+/// Gives blocks that may be needed at the same time disjoint ranges. Tries several orders of greedy placement (each
+/// block at the lowest offset that is free during its life) and keeps the best; stops at one that reaches the lower
+/// bound.
 MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes);
 
 }  // namespace attune

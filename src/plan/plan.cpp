@@ -26,6 +26,7 @@ class Binder {
     segment_->first_step = state_.next_step;
     infer_steps();
     segment_->is_last = segment_->end_step == static_cast<int>(program_.steps.size());
+    if (options_.concurrent) find_order();
     place_values();
     for (const PlannedStep& planned : segment_->steps) {
       for (const int output : program_.steps[static_cast<size_t>(planned.step)].outputs) {
@@ -38,6 +39,7 @@ class Binder {
     } else {
       segment_->shapes = state_.shapes;
     }
+    prepare_views();
     return segment_;
   }
 
@@ -157,6 +159,7 @@ class Binder {
     int readers = 0;  ///< Reads still to come, of all values of this root.
     int output = -1;  ///< The graph output that may live here.
     bool in_region = false;
+    StepBits after;  ///< Concurrent plans: the steps that run only when all that touch it so far have finished.
   };
 
   void place_values() {
@@ -166,18 +169,12 @@ class Binder {
     root_of_.assign(count, kNoRoot);
     uses_.assign(count, 0);
     place_known_values();
-    number_waves();
     count_uses();
     find_output_values();
     std::vector<Lifetime> lifetimes;
-    for (size_t i = 0; i < segment_->steps.size();) {
-      const size_t first = i;
-      const int wave = segment_->steps[first].wave;
-      for (; i < segment_->steps.size() && segment_->steps[i].wave == wave; ++i) add_step(i, lifetimes);
-      // Only now: a step of this wave must not overwrite what another of it still reads.
-      for (size_t k = first; k < i; ++k) {
-        for (const int input : step_at(k).inputs) read(input, wave);
-      }
+    for (int i = 0; i < static_cast<int>(segment_->steps.size()); ++i) {
+      add_step(i, lifetimes);
+      for (const int input : step_at(i).inputs) read(input, i);
     }
     assign_offsets(lifetimes);
     if (segment_->is_last) place_outputs();
@@ -225,40 +222,75 @@ class Binder {
     }
   }
 
-  const Step& step_at(size_t position) const {
-    return program_.steps[static_cast<size_t>(segment_->steps[position].step)];
+  const Step& step_at(int position) const {
+    return program_.steps[static_cast<size_t>(segment_->steps[static_cast<size_t>(position)].step)];
   }
 
-  void number_waves() {
-    std::vector<PlannedStep>& steps = segment_->steps;
-    if (!options_.concurrent) {
-      for (size_t i = 0; i < steps.size(); ++i) steps[i].wave = static_cast<int>(i);
-      return;
-    }
-    std::vector<int> wave_after(program_.values.size(), 0);  // the first wave that may read a value
-    for (size_t i = 0; i < steps.size(); ++i) {
-      for (const int input : step_at(i).inputs) {
-        if (input != kNoValue) steps[i].wave = std::max(steps[i].wave, wave_after[static_cast<size_t>(input)]);
-      }
-      for (const int output : step_at(i).outputs) {
-        if (output != kNoValue) wave_after[static_cast<size_t>(output)] = steps[i].wave + 1;
-      }
-    }
-    std::stable_sort(steps.begin(), steps.end(),
-                     [](const PlannedStep& a, const PlannedStep& b) { return a.wave < b.wave; });
+  // --- order ---
+
+  /// What a step takes on one thread, in ns: what a step costs besides its elements, and a plain core's products and
+  /// memory. Good enough to tell a convolution from a Relu.
+  float estimate_cost(const Step& step) {
+    constexpr double kStepNs = 100;
+    constexpr double kFlopsPerNs = 40;
+    constexpr double kBytesPerNs = 10;
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    for (const int input : step.inputs) inputs.push_back(view_of(input));
+    for (const int output : step.outputs) outputs.push_back(view_of(output));
+    const bool moves_nothing = step.def != nullptr && step.def->is_view;
+    size_t bytes = 0;
+    for (const TensorView& view : inputs) bytes += view.dims != nullptr && !moves_nothing ? view.physical_bytes() : 0;
+    for (const TensorView& view : outputs) bytes += view.dims != nullptr && !moves_nothing ? view.physical_bytes() : 0;
+    const double flops = moves_nothing ? 0 : step.op->flops(inputs, outputs);
+    return static_cast<float>(kStepNs + std::max(flops / kFlopsPerNs, static_cast<double>(bytes) / kBytesPerNs));
   }
 
-  void add_step(size_t position, std::vector<Lifetime>& lifetimes) {
-    PlannedStep& planned = segment_->steps[position];
+  void find_order() {
+    std::vector<int> maker(program_.values.size(), -1);
+    std::vector<float> costs;
+    std::vector<int> before;
+    Dependencies dependencies;
+    for (int i = 0; i < static_cast<int>(segment_->steps.size()); ++i) {
+      const Step& step = step_at(i);
+      before.clear();
+      for (const int input : step.inputs) {
+        if (input != kNoValue && maker[static_cast<size_t>(input)] >= 0) {
+          before.push_back(maker[static_cast<size_t>(input)]);
+        }
+      }
+      std::sort(before.begin(), before.end());
+      before.erase(std::unique(before.begin(), before.end()), before.end());
+      dependencies.add_step(before);
+      costs.push_back(estimate_cost(step));
+      for (const int output : step.outputs) {
+        if (output != kNoValue) maker[static_cast<size_t>(output)] = i;
+      }
+    }
+    segment_->schedule = make_schedule(dependencies, costs);
+    followers_ = find_followers(dependencies);
+  }
+
+  /// Notes that a step reads or writes a block.
+  void touch(Root& root, int position) {
+    if (!options_.concurrent) return;
+    const StepBits& followers = followers_[static_cast<size_t>(position)];
+    if (root.after.empty()) root.after.assign(followers.size(), ~uint64_t{0});
+    for (size_t word = 0; word < followers.size(); ++word) root.after[word] &= followers[word];
+  }
+
+  // --- memory of one step ---
+
+  void add_step(int position, std::vector<Lifetime>& lifetimes) {
+    PlannedStep& planned = segment_->steps[static_cast<size_t>(position)];
     const Step& step = step_at(position);
-    const int wave = planned.wave;
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       const int value = step.outputs[i];
       if (value == kNoValue) continue;
       if (!state_.known[static_cast<size_t>(value)]) {
-        segment_->values[static_cast<size_t>(value)].place = Place::kGiven;
-      } else if (i != 0 || !share_input(step, value, wave)) {
-        make_root(value, wave);
+        segment_->values[static_cast<size_t>(value)] = {Place::kGiven, static_cast<int>(segment_->tensors++), 0};
+      } else if (i != 0 || !share_input(step, value, position)) {
+        make_root(value, position);
       }
     }
     // A result that nobody reads still needs a place to be written to.
@@ -268,32 +300,35 @@ class Binder {
     for (const int output : step.outputs) outputs.push_back(view_of(output));
     planned.workspace_bytes = step.op->workspace_bytes(inputs, outputs, options_.threads);
     if (planned.workspace_bytes > 0) {
-      workspaces_.push_back({position, lifetimes.size()});
-      lifetimes.push_back({wave, wave, planned.workspace_bytes});
+      workspaces_.push_back({static_cast<size_t>(position), lifetimes.size()});
+      lifetimes.push_back({position, position, planned.workspace_bytes,
+                           options_.concurrent ? &followers_[static_cast<size_t>(position)] : nullptr});
     }
   }
 
-  void make_root(int value, int wave) {
+  void make_root(int value, int position) {
     const auto i = static_cast<size_t>(value);
     if (program_.values[i].type == DataType::kString && output_of_[i] < 0) {
-      segment_->values[i].place = Place::kStrings;
+      segment_->values[i] = {Place::kStrings, static_cast<int>(segment_->tensors++), 0};
       return;
     }
     root_of_[i] = value;
     Root& root = roots_[i];
-    root = {wave, wave, bytes_of(value), uses_[i], output_of_[i], true};
-    if (uses_[i] == kForever) root.last = last_wave();
+    root = {position, position, bytes_of(value), uses_[i], output_of_[i], true, {}};
+    touch(root, position);
+    if (uses_[i] == kForever) root.last = last_position();
   }
 
-  int last_wave() const { return segment_->steps.empty() ? 0 : segment_->steps.back().wave; }
+  int last_position() const { return static_cast<int>(segment_->steps.size()) - 1; }
 
-  /// Lets output 0 lie where an input lies: always for a view, and in place when this step is the input's last reader.
-  bool share_input(const Step& step, int output, int wave) {
+  /// Lets output 0 lie where an input lies: always for a view, and in place when this step is the input's last reader,
+  /// in any order that the steps may run in.
+  bool share_input(const Step& step, int output, int position) {
     if (step.def == nullptr) return false;
     if (step.def->is_view && step.inputs[0] != kNoValue) {
       const auto input = static_cast<size_t>(step.inputs[0]);
       if (bytes_of(step.inputs[0]) != bytes_of(output)) return false;
-      if (root_of_[input] != kNoRoot) return join(output, root_of_[input], wave);
+      if (root_of_[input] != kNoRoot) return join(output, root_of_[input], position);
       // A view of memory that others own; never written to, and an output needs memory of its own. Where tensors lie
       // that a run makes, only that run knows.
       const PlannedValue& place = segment_->values[input];
@@ -312,17 +347,18 @@ class Binder {
       }
       const auto reads = std::count(step.inputs.begin(), step.inputs.end(), input);
       if (roots_[static_cast<size_t>(root)].readers != reads) continue;
+      if (options_.concurrent && !contains(roots_[static_cast<size_t>(root)].after, position)) continue;
       // A convolution whose image is its residual too still reads the image's other pixels.
       const auto overwritable = std::count_if(step.def->in_place.begin(), step.def->in_place.end(), [&](int place) {
         return place < static_cast<int>(step.inputs.size()) && step.inputs[static_cast<size_t>(place)] == input;
       });
       if (reads != overwritable) continue;
-      return join(output, root, wave);
+      return join(output, root, position);
     }
     return false;
   }
 
-  bool join(int value, int root_value, int wave) {
+  bool join(int value, int root_value, int position) {
     const auto i = static_cast<size_t>(value);
     Root& root = roots_[static_cast<size_t>(root_value)];
     if (output_of_[i] >= 0) {
@@ -331,17 +367,19 @@ class Binder {
     }
     root_of_[i] = root_value;
     root.readers = uses_[i] == kForever ? kForever : root.readers + uses_[i];
-    root.last = uses_[i] == kForever ? last_wave() : std::max(root.last, wave);
+    root.last = uses_[i] == kForever ? last_position() : std::max(root.last, position);
+    touch(root, position);
     return true;
   }
 
-  void read(int value, int wave) {
+  void read(int value, int position) {
     if (value == kNoValue) return;
     const int root_value = root_of_[static_cast<size_t>(value)];
     if (root_value == kNoRoot) return;
     Root& root = roots_[static_cast<size_t>(root_value)];
     if (root.readers < kForever) --root.readers;
-    root.last = std::max(root.last, wave);
+    root.last = std::max(root.last, position);
+    touch(root, position);
   }
 
   void assign_offsets(std::vector<Lifetime>& lifetimes) {
@@ -350,7 +388,10 @@ class Binder {
     for (size_t i = 0; i < roots_.size(); ++i) {
       if (!roots_[i].in_region || roots_[i].output >= 0) continue;
       in_region.push_back(static_cast<int>(i));
-      lifetimes.push_back({roots_[i].first, roots_[i].last, roots_[i].bytes});
+      // What lasts to the end of the segment makes room for nothing, whoever touched it last.
+      if (roots_[i].readers >= kForever) roots_[i].after.assign(roots_[i].after.size(), 0);
+      lifetimes.push_back(
+          {roots_[i].first, roots_[i].last, roots_[i].bytes, options_.concurrent ? &roots_[i].after : nullptr});
     }
     const MemoryLayout layout = lay_out_memory(lifetimes);
     segment_->region_bytes = layout.bytes;
@@ -371,6 +412,40 @@ class Binder {
     for (size_t i = 0; i < root_of_.size(); ++i) {
       if (root_of_[i] != kNoRoot) segment_->values[i] = segment_->values[static_cast<size_t>(root_of_[i])];
     }
+  }
+
+  /// All of a view but addresses that only a run knows.
+  void prepare_views() {
+    segment_->views.resize(program_.values.size());
+    std::vector<int> elsewhere;
+    for (size_t i = 0; i < program_.values.size(); ++i) {
+      const ProgramValue& value = program_.values[i];
+      TensorView& view = segment_->views[i];
+      view = {nullptr, &segment_->shapes[i], value.type, value.layout, static_cast<uint8_t>(program_.block)};
+      switch (segment_->values[i].place) {
+        case Place::kConstant:
+          // A packed constant has no memory of its own; a non-null pointer says that it is present.
+          view.data = value.constant ? const_cast<void*>(value.constant.raw()) : const_cast<ProgramValue*>(&value);
+          break;
+        case Place::kBound:
+          view.data = const_cast<void*>(segment_->bound[static_cast<size_t>(segment_->values[i].index)].raw());
+          break;
+        case Place::kRegion:
+          segment_->placed.push_back(static_cast<int>(i));
+          break;
+        case Place::kInput:
+        case Place::kOutput:
+        case Place::kStrings:
+        case Place::kEarlier:
+          elsewhere.push_back(static_cast<int>(i));
+          break;
+        case Place::kNone:
+        case Place::kGiven:
+          break;
+      }
+    }
+    segment_->placed_in_region = segment_->placed.size();
+    segment_->placed.insert(segment_->placed.end(), elsewhere.begin(), elsewhere.end());
   }
 
   void place_outputs() {
@@ -396,6 +471,7 @@ class Binder {
   std::vector<int> uses_;
   std::vector<int> output_of_;
   std::vector<std::pair<size_t, size_t>> workspaces_;  // position of the step, its lifetime
+  std::vector<StepBits> followers_;                    // concurrent plans: by position
 };
 
 }  // namespace
@@ -424,11 +500,11 @@ std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& s
 }
 
 std::vector<size_t> live_bytes(const Segment& segment) {
-  const int waves = segment.steps.empty() ? 0 : segment.steps.back().wave + 1;
-  std::vector<size_t> live(static_cast<size_t>(waves), 0);
-  for (const PlannedStep& step : segment.steps) live[static_cast<size_t>(step.wave)] += step.workspace_bytes;
+  std::vector<size_t> live;
+  live.reserve(segment.steps.size());
+  for (const PlannedStep& step : segment.steps) live.push_back(step.workspace_bytes);
   for (const Block& block : segment.blocks) {
-    for (int wave = block.first; wave <= block.last; ++wave) live[static_cast<size_t>(wave)] += block.bytes;
+    for (int i = block.first; i <= block.last; ++i) live[static_cast<size_t>(i)] += block.bytes;
   }
   return live;
 }

@@ -10,6 +10,7 @@
 
 #include "plan/memory_layout.h"
 #include "plan/program.h"
+#include "plan/schedule.h"
 #include "tensor/tensor_view.h"
 
 namespace attune {
@@ -23,31 +24,27 @@ enum class Place : uint8_t {
   kRegion,    ///< The segment's region, at `offset`.
   kBound,     ///< Segment::bound: computed while binding.
   kEarlier,   ///< An earlier segment's memory.
-  kGiven,     ///< The step that makes it allocates it, because its size depends on data.
-  kStrings,   ///< Strings, which are objects: a tensor that the run makes.
+  kGiven,     ///< The step that makes it allocates it, because its size depends on data; Segment::tensors of them.
+  kStrings,   ///< Strings, which are objects: one of the tensors that the run makes.
 };
 
 struct PlannedValue {
   Place place = Place::kNone;
-  int index = 0;      ///< Of the input, output or bound tensor.
+  int index = 0;      ///< Of the input, output, bound tensor, or tensor of the run.
   size_t offset = 0;  ///< Into the region.
 };
 
 /// One step to run, with its scratch memory.
 struct PlannedStep {
   int step = 0;
-  /// Steps of one wave do not depend on each other and share no memory that one of them writes: they may run at the
-  /// same time, after all of the wave before. Waves are numbered from 0, ascending. A sequential plan has one step a
-  /// wave.
-  int wave = 0;
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
 };
 
-/// Memory that one value, and those that share it, need from a wave to another.
+/// Memory that one value, and those that share it, need from a step to another: positions in Segment::steps.
 struct Block {
   int value = 0;  ///< The first value that lies there.
-  int first = 0;  ///< Waves.
+  int first = 0;
   int last = 0;
   size_t bytes = 0;
 };
@@ -69,6 +66,15 @@ struct Segment {
   std::vector<Tensor> bound;         ///< What Place::kBound values index.
   std::vector<Block> blocks;
   std::vector<OutputCopy> copies;  ///< After the last segment.
+  /// What steps see of each value: everything but addresses in memory that a run has of its own.
+  std::vector<TensorView> views;
+  /// Values whose addresses a run fills in, those in the region first.
+  std::vector<int> placed;
+  size_t placed_in_region = 0;
+  size_t tensors = 0;  ///< Tensors that the run makes: Place::kGiven and Place::kStrings.
+  /// Which steps may run at the same time; empty unless BindOptions::concurrent, where memory is shared only by what
+  /// this keeps apart.
+  Schedule schedule;
   size_t region_bytes = 0;
   size_t lower_bound = 0;  ///< The largest set of blocks alive at once.
   bool is_last = false;
@@ -77,7 +83,8 @@ struct Segment {
 /// What the plan of a run needs to know of the machine.
 struct BindOptions {
   int threads = 1;  ///< The most threads of a run: scratch memory may depend on it, results never do.
-  /// Plans for independent steps to run at the same time: steps that are as far from the inputs form a wave.
+  /// Plans for independent steps to run at the same time: a block's memory is used again only by steps that run when
+  /// all that touch the block have finished, whatever the order.
   bool concurrent = false;
 };
 
@@ -99,7 +106,8 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs);
 /// shapes contradict each other, kRuntimeException when a size overflows.
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
 
-/// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's waves runs.
+/// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's steps runs, one after
+/// another.
 std::vector<size_t> live_bytes(const Segment& segment);
 
 }  // namespace attune

@@ -71,6 +71,7 @@ class Compiler {
     step.op_type = node.op_type;
     step.domain = node.domain;
     step.def = find_op(node.domain, node.op_type, node.version);
+    step.flushes_denormals = step.def != nullptr && step.def->flushes_denormals;
 
     std::vector<ValueInfo> infos(node.inputs().size());
     std::vector<const ValueInfo*> known(infos.size(), nullptr);

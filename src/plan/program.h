@@ -46,6 +46,7 @@ struct Step {
   std::vector<int> outputs;  ///< The same.
   /// All inputs are known once the graph's input shapes are: binding computes it, runs skip it.
   bool may_fold = false;
+  bool flushes_denormals = false;  ///< OpDef::flushes_denormals, where every run looks.
 
   /// "Conv node. Name:'conv1'", as messages call it.
   std::string describe() const;

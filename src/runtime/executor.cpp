@@ -5,29 +5,16 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "attune/error.h"
 #include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/thread.h"
+#include "runtime/step_queue.h"
 
 namespace attune {
 namespace {
-
-class StepRun final : public RunContext {
- public:
-  StepRun(std::span<const TensorView> inputs, std::span<TensorView> outputs, std::span<std::byte> workspace,
-          Parallel& parallel, const Step& step, std::vector<Tensor>& given)
-      : RunContext(inputs, outputs, workspace, parallel), step_(step), given_(given) {}
-
-  void give_output(int i, Tensor tensor) override {
-    given_[static_cast<size_t>(step_.outputs[static_cast<size_t>(i)])] = std::move(tensor);
-  }
-
- private:
-  const Step& step_;
-  std::vector<Tensor>& given_;
-};
 
 /// "[{"float":[1,3,224,224]}]", as onnxruntime's profile writes shapes.
 std::string shapes_as_json(std::span<const TensorView> views) {
@@ -56,8 +43,6 @@ class Run {
       : environment_(environment),
         program_(environment.program),
         inputs_(inputs),
-        views_(program_.values.size()),
-        given_(program_.values.size()),
         outputs_(program_.outputs.size()),
         output_buffers_(environment.outputs.begin_run()) {}
 
@@ -65,13 +50,13 @@ class Run {
     std::vector<Shape> shapes;
     shapes.reserve(inputs_.size());
     for (const Tensor& input : inputs_) shapes.push_back(input.shape());
-    const BindOptions options{.threads = environment_.threads, .concurrent = environment_.concurrent != nullptr};
+    const BindOptions options{.threads = environment_.threads, .concurrent = environment_.lanes != nullptr};
     const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
     run_segment(*start.segment);
     if (!start.segment->is_last) {
       BindState state = *start.state;
       do {
-        learn_given_shapes(state);
+        learn_given_shapes(*segment_, state);
         segments_.push_back(bind_segment(program_, state, options));
         run_segment(*segments_.back());
       } while (!segments_.back()->is_last);
@@ -80,89 +65,107 @@ class Run {
   }
 
  private:
+  /// What one thread needs while it goes from step to step.
+  struct Lane {
+    explicit Lane(const Program& program) : inputs(program.most_inputs), outputs(program.most_outputs) {}
+    std::vector<TensorView> inputs;  // of one step, gathered
+    std::vector<TensorView> outputs;
+    DenormalsAsZeroSwitch denormals;  // the session may flush them everywhere, some operators do
+  };
+
+  class StepRun final : public RunContext {
+   public:
+    StepRun(std::span<const TensorView> inputs, std::span<TensorView> outputs, std::span<std::byte> workspace,
+            const Step& step, Run& run)
+        : RunContext(inputs, outputs, workspace, run.environment_.parallel), step_(step), run_(run) {}
+
+    void give_output(int i, Tensor tensor) override {
+      run_.accept(step_.outputs[static_cast<size_t>(i)], std::move(tensor));
+    }
+
+   private:
+    const Step& step_;
+    Run& run_;
+  };
+
   void run_segment(const Segment& segment) {
+    segment_ = &segment;
     regions_.push_back(environment_.regions.acquire(segment.region_bytes));
-    std::byte* region = regions_.back().data();
-    place_values(segment, region);
-    Scratch scratch(program_);
-    for (size_t i = 0; i < segment.steps.size();) {
-      if (environment_.terminate != nullptr && environment_.terminate->load(std::memory_order_relaxed)) {
-        throw Error(ErrorCode::kFail, "Exiting due to terminate flag being set to true.");
-      }
-      size_t end = i + 1;
-      while (end < segment.steps.size() && segment.steps[end].wave == segment.steps[i].wave) ++end;
-      if (end == i + 1) {
-        run_planned(segment.steps[i], region, environment_.parallel, scratch);
-      } else {
-        run_wave({segment.steps.data() + i, end - i}, region);
-      }
-      for (; i < end; ++i) accept_given(program_.steps[static_cast<size_t>(segment.steps[i].step)]);
+    region_ = regions_.back().data();
+    tensors_.emplace_back(segment.tensors);
+    place_values();
+    if (segment.schedule.empty()) {
+      Lane lane(program_);
+      for (const PlannedStep& planned : segment.steps) run_planned(planned, lane);
+    } else {
+      run_schedule(segment.schedule, *environment_.lanes, [&](StepQueue::Lane& queue) {
+        Lane lane(program_);
+        for (std::span<const int> steps; !(steps = queue.next()).empty();) {
+          for (const int step : steps) run_planned(segment.steps[static_cast<size_t>(step)], lane);
+        }
+      });
     }
     for (const OutputCopy& copy : segment.copies) copy_output(copy);
   }
 
-  /// The views of one step's inputs and outputs, gathered; each thread has its own.
-  struct Scratch {
-    explicit Scratch(const Program& program) : inputs(program.most_inputs), outputs(program.most_outputs) {}
-    std::vector<TensorView> inputs;
-    std::vector<TensorView> outputs;
-  };
-
-  void run_wave(std::span<const PlannedStep> steps, std::byte* region) {
-    environment_.concurrent->for_each(static_cast<int64_t>(steps.size()), [&](int64_t k, int) {
-      SerialParallel alone;
-      Scratch scratch(program_);
-      run_planned(steps[static_cast<size_t>(k)], region, alone, scratch);
-    });
-  }
-
-  void run_planned(const PlannedStep& planned, std::byte* region, Parallel& parallel, Scratch& scratch) {
+  void run_planned(const PlannedStep& planned, Lane& lane) {
+    if (environment_.terminate != nullptr && environment_.terminate->load(std::memory_order_relaxed)) {
+      throw Error(ErrorCode::kFail, "Exiting due to terminate flag being set to true.");
+    }
     const Step& step = program_.steps[static_cast<size_t>(planned.step)];
-    for (size_t i = 0; i < step.inputs.size(); ++i) scratch.inputs[i] = view_at(step.inputs[i]);
-    for (size_t i = 0; i < step.outputs.size(); ++i) scratch.outputs[i] = view_at(step.outputs[i]);
-    const std::span<const TensorView> inputs(scratch.inputs.data(), step.inputs.size());
-    const std::span<TensorView> outputs(scratch.outputs.data(), step.outputs.size());
-    StepRun context(inputs, outputs, {region + planned.workspace_offset, planned.workspace_bytes}, parallel, step,
-                    given_);
-    run_step(step, planned.step, context, inputs, outputs);
+    for (size_t i = 0; i < step.inputs.size(); ++i) lane.inputs[i] = view_at(step.inputs[i]);
+    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
+    const std::span<const TensorView> inputs(lane.inputs.data(), step.inputs.size());
+    const std::span<TensorView> outputs(lane.outputs.data(), step.outputs.size());
+    StepRun context(inputs, outputs, {region_ + planned.workspace_offset, planned.workspace_bytes}, step, *this);
+    lane.denormals.set(step.flushes_denormals);
+    if (environment_.profiler == nullptr) {
+      run_step(step, context, inputs);
+      return;
+    }
+    const int64_t start = monotonic_ns();
+    run_step(step, context, inputs);
+    record(step, planned.step, start, inputs, outputs);
   }
 
   TensorView view_at(int value) const { return value == kNoValue ? TensorView{} : views_[static_cast<size_t>(value)]; }
 
-  void place_values(const Segment& segment, std::byte* region) {
-    for (size_t i = 0; i < views_.size(); ++i) {
+  /// Fills in the addresses that this run has of its own.
+  void place_values() {
+    const Segment& segment = *segment_;
+    const std::vector<TensorView> earlier = std::exchange(views_, segment.views);
+    const std::span<const int> placed = segment.placed;
+    std::byte* const region = region_ != nullptr ? region_ : empty_;
+    for (const int value : placed.first(segment.placed_in_region)) {
+      const auto i = static_cast<size_t>(value);
+      views_[i].data = region + segment.values[i].offset;
+    }
+    for (const int value : placed.subspan(segment.placed_in_region)) {
+      const auto i = static_cast<size_t>(value);
       const PlannedValue& planned = segment.values[i];
-      TensorView& view = views_[i];
-      if (planned.place == Place::kEarlier) continue;
-      const ProgramValue& value = program_.values[i];
-      view = {nullptr, &segment.shapes[i], value.type, value.layout, static_cast<uint8_t>(program_.block)};
       switch (planned.place) {
-        case Place::kConstant:
-          // A packed constant has no memory of its own; a non-null pointer says that it is present.
-          view.data = value.constant ? const_cast<void*>(value.constant.raw()) : const_cast<ProgramValue*>(&value);
-          break;
         case Place::kInput:
-          view.data = const_cast<void*>(inputs_[static_cast<size_t>(planned.index)].raw());
+          views_[i].data = const_cast<void*>(inputs_[static_cast<size_t>(planned.index)].raw());
           break;
         case Place::kOutput:
-          view.data = output_memory(planned.index, segment);
-          break;
-        case Place::kRegion:
-          view.data = region != nullptr ? region + planned.offset : empty_;
-          break;
-        case Place::kBound:
-          view.data = const_cast<void*>(segment.bound[static_cast<size_t>(planned.index)].raw());
+          views_[i].data = output_memory(planned.index, segment);
           break;
         case Place::kStrings:
-          given_[i] = Tensor::allocate(DataType::kString, segment.shapes[i]);
-          view.data = given_[i].raw();
+          accept(value, Tensor::allocate(DataType::kString, segment.shapes[i]));
           break;
-        case Place::kGiven:
-        case Place::kNone:
-        case Place::kEarlier:
+        default:  // kEarlier
+          views_[i].data = earlier[i].data;
           break;
       }
     }
+  }
+
+  /// Keeps a tensor that the run makes, for the steps of this segment or the next.
+  void accept(int value, Tensor tensor) {
+    const auto i = static_cast<size_t>(value);
+    Tensor& kept = tensors_.back()[static_cast<size_t>(segment_->values[i].index)];
+    kept = std::move(tensor);
+    views_[i] = TensorView::of(kept);
   }
 
   /// Values that share an output's memory come here too, and may come first: what is reshaped into the output, say. The
@@ -183,12 +186,8 @@ class Run {
     return Tensor::view(type, shape, memory.get(), memory);
   }
 
-  void run_step(const Step& step, int index, StepRun& context, std::span<const TensorView> inputs,
-                std::span<const TensorView> outputs) {
-    const int64_t start = environment_.profiler != nullptr ? monotonic_ns() : 0;
+  static void run_step(const Step& step, StepRun& context, std::span<const TensorView> inputs) {
     try {
-      // Leaves the mode alone otherwise: the session may flush everywhere.
-      const ScopedDenormalsAsZero mode(denormals_are_zero() || (step.def != nullptr && step.def->flushes_denormals));
       step.op->run(context);
     } catch (const Error& error) {
       throw Error(error.code() == ErrorCode::kNotImplemented ? error.code() : ErrorCode::kFail,
@@ -196,7 +195,6 @@ class Run {
     } catch (const std::bad_alloc&) {
       throw Error(ErrorCode::kRuntimeException, describe_failure(step, "Out of memory.", inputs));
     }
-    if (environment_.profiler != nullptr) record(step, index, start, inputs, outputs);
   }
 
   static std::string describe_failure(const Step& step, std::string_view why, std::span<const TensorView> inputs) {
@@ -235,19 +233,11 @@ class Run {
     environment_.profiler->record(ProfileCategory::kNode, name, start, end, current_thread_id(), args);
   }
 
-  /// Makes the tensors that a step gave visible to the steps behind it.
-  void accept_given(const Step& step) {
-    for (const int output : step.outputs) {
-      if (output == kNoValue) continue;
-      const Tensor& tensor = given_[static_cast<size_t>(output)];
-      if (tensor) views_[static_cast<size_t>(output)] = TensorView::of(tensor);
-    }
-  }
-
-  void learn_given_shapes(BindState& state) const {
-    for (size_t i = 0; i < given_.size(); ++i) {
-      if (!given_[i]) continue;
-      state.shapes[i] = given_[i].shape();
+  void learn_given_shapes(const Segment& segment, BindState& state) const {
+    for (size_t i = 0; i < segment.values.size(); ++i) {
+      const Place place = segment.values[i].place;
+      if ((place != Place::kGiven && place != Place::kStrings) || views_[i].data == nullptr) continue;
+      state.shapes[i] = views_[i].shape();
       state.known[i] = true;
     }
   }
@@ -270,11 +260,13 @@ class Run {
   const RunEnvironment& environment_;
   const Program& program_;
   std::span<const Tensor> inputs_;
-  std::vector<TensorView> views_;
-  std::vector<Tensor> given_;
+  const Segment* segment_ = nullptr;  // the one that runs
+  std::byte* region_ = nullptr;       // its memory
+  std::vector<TensorView> views_;     // of all values
   std::vector<Tensor> outputs_;
   OutputBuffers::Run output_buffers_;
   std::vector<Region> regions_;  // all kept to the end: later segments read what earlier ones left
+  std::vector<std::vector<Tensor>> tensors_;
   std::vector<std::shared_ptr<const Segment>> segments_;
   alignas(kRegionAlignment) std::byte empty_[kRegionAlignment] = {};  // for tensors without elements
 };

@@ -46,28 +46,74 @@ constexpr int64_t kRetryNs = 1'000'000'000;
 // Runs and tasks that the thread is in: a run made within one does not occupy another CPU.
 thread_local int depth = 0;
 
+std::atomic<void (*)()> task_probe{nullptr};
+
+void run_task(const Task& task, int64_t index, int thread) {
+  if (auto* const probe = task_probe.load(std::memory_order_relaxed); probe != nullptr) probe();
+  task(index, thread);
+}
+
+// Takes up to `most` of what is left; how many there were.
+int take_up_to(std::atomic<int>& left, int most) {
+  int now = left.load(std::memory_order_relaxed);
+  for (;;) {
+    const int taken = std::min(now, most);
+    if (taken <= 0) return 0;
+    if (left.compare_exchange_weak(now, now - taken, std::memory_order_acq_rel)) return taken;
+  }
+}
+
+// A job: a for_each, or the lanes of a run. Who has taken the slot writes the plain members before it gives the first
+// seat away, and again only when the state word has neither seats nor helpers.
 struct alignas(64) Slot {
   std::atomic<uint32_t> state{0};
   std::atomic<bool> busy{false};
-  bool spin = false;  // the run allows spinning
-  int helpers = 0;    // seats at the start
+  bool spin = false;      // the run allows polling for this job
+  bool is_lanes = false;  // a seat is one call of the task, else a share of its indices
   uint32_t float_mode = 0;
   const Task* task = nullptr;
   int64_t count = 0;
+  RunThreads* run = nullptr;
+  std::atomic<int> seated{0};  // helpers so far
   alignas(64) std::atomic<int64_t> next{0};
   alignas(64) std::atomic<bool> failed{false};
   std::exception_ptr error;
 
-  // Takes indices until none is left. An exception ends the job early.
-  void run_tasks(const Task& run, int64_t end, int thread) {
+  bool take_index(int64_t& index) { return (index = next.fetch_add(1, std::memory_order_relaxed)) < count; }
+
+  // An exception ends the job early.
+  template <class Body>
+  void guard(Body&& body) {
     try {
-      for (int64_t index; (index = next.fetch_add(1, std::memory_order_relaxed)) < end;) run(index, thread);
+      body();
     } catch (...) {
       if (!failed.exchange(true, std::memory_order_acq_rel)) error = std::current_exception();
-      next.store(end, std::memory_order_relaxed);
+      next.store(count, std::memory_order_relaxed);
     }
   }
+
+  void help() {
+    guard([this] {
+      if (is_lanes) {
+        (*task)(0, 0);
+        return;
+      }
+      const int thread = 1 + seated.fetch_add(1, std::memory_order_relaxed);
+      for (int64_t index; take_index(index);) run_task(*task, index, thread);
+    });
+  }
+
+  // What went wrong, leaving the slot clean.
+  std::exception_ptr take_error() {
+    if (!failed.load(std::memory_order_relaxed)) return nullptr;
+    failed.store(false, std::memory_order_relaxed);
+    return std::exchange(error, nullptr);
+  }
 };
+
+[[noreturn]] void throw_forked() {
+  throw Error(ErrorCode::kFail, "The process was forked inside a parallel task; the child cannot finish this run");
+}
 
 }  // namespace
 
@@ -84,6 +130,7 @@ struct ThreadPool::State {
 
   alignas(64) std::atomic<uint32_t> permits{0};  // a semaphore: sleepers that may wake
   std::atomic<uint32_t> live{0};                 // workers whose thread has not ended
+  std::atomic<int> helping{0};                   // workers that are at work
 
   std::array<Slot, kSlots> slots;
 
@@ -114,6 +161,7 @@ struct ThreadPool::State {
     wanted = 0;
     permits = 0;
     live = 0;
+    helping = 0;
     retry_at_ns = 0;
     for (Slot& slot : slots) {
       slot.state = 0;
@@ -160,7 +208,7 @@ struct ThreadPool::State {
     int64_t deadline = 0;
     bool ended = false;  // no run spins any more; polling goes on for the sake of the next one
     for (int polls = 0;; ++polls) {
-      if (const uint64_t jobs = open.load(std::memory_order_acquire); jobs != 0 && help_any(jobs, turn, linger))
+      if (const uint64_t jobs = open.load(std::memory_order_acquire); jobs != 0 && help_any(jobs, turn, linger, 1))
         return true;
       const bool spinning = spinning_runs.load(std::memory_order_relaxed) > 0;
       if ((!spinning && !linger) || stop.load(std::memory_order_relaxed)) return false;
@@ -205,8 +253,10 @@ struct ThreadPool::State {
 
   // Makes sure that workers look for a job with so many seats.
   void call_helpers(int seats) {
-    // Alone, a run finds all that are awake at leisure; otherwise they may be busy for other runs.
-    if (runs.load(std::memory_order_relaxed) <= 1) seats -= awake.load();
+    // Alone, a run finds all that poll; otherwise they may be on their way to jobs of other runs.
+    if (runs.load(std::memory_order_relaxed) <= 1) {
+      seats -= std::max(awake.load() - helping.load(std::memory_order_relaxed), 0);
+    }
     if (seats <= 0) return;
     if (const int woken = wake_up(seats); woken > 0) {
       permits.fetch_add(static_cast<uint32_t>(woken));
@@ -214,11 +264,12 @@ struct ThreadPool::State {
     }
   }
 
-  bool help_any(uint64_t jobs, uint32_t& turn, bool& linger) {
+  // `counted` is 1 for a worker, which `awake` counts, 0 for the caller of a run.
+  bool help_any(uint64_t jobs, uint32_t& turn, bool& linger, int counted) {
     jobs = std::rotr(jobs, static_cast<int>(turn % kSlots));
     for (; jobs != 0; jobs &= jobs - 1) {
       const uint32_t index = (turn + static_cast<uint32_t>(std::countr_zero(jobs))) % kSlots;
-      if (help(index, linger)) {
+      if (help(index, linger, counted)) {
         turn = index + 1;
         return true;
       }
@@ -226,30 +277,39 @@ struct ThreadPool::State {
     return false;
   }
 
-  bool help(uint32_t index, bool& linger) {
+  bool help(uint32_t index, bool& linger, int counted) {
     Slot& slot = slots[index];
     uint32_t state = slot.state.load(std::memory_order_relaxed);
     do {
-      if ((state & kSeats) == 0) return false;
+      if ((state & kSeats) == 0) {
+        close_bit(index);
+        return false;
+      }
     } while (!slot.state.compare_exchange_weak(state, state - 1 + kHelper, std::memory_order_acquire,
                                                std::memory_order_relaxed));
-    // From here to the end of this function the caller waits, so the slot is this job's.
-    const auto seats = static_cast<int>(state & kSeats);
-    if (seats == 1) close_bit(index);
+    // From here to the end of this function the owner of the slot waits, so the slot is this job's.
+    helping.fetch_add(counted, std::memory_order_relaxed);
+    if ((state & kSeats) == 1) close_bit(index);
     linger = slot.spin;
     if (float_mode() != slot.float_mode) set_float_mode(slot.float_mode);
-    slot.run_tasks(*slot.task, slot.count, slot.helpers - seats + 1);
-    close_bit(index);
+    slot.help();
+    if (!slot.is_lanes) close_bit(index);
+    if (slot.is_lanes) slot.run->free_lanes_.fetch_add(1, std::memory_order_relaxed);
+    slot.run->free_.fetch_add(1, std::memory_order_acq_rel);
+    helping.fetch_sub(counted, std::memory_order_relaxed);
     state = slot.state.fetch_sub(kHelper, std::memory_order_acq_rel);
     // The slot may serve another job already; a wake-up too many does no harm there.
     if (state / kHelper == 1 && (state & kCallerSleeps) != 0) futex_wake(slot.state, 1);
     return true;
   }
 
-  // Workers need not look at this job any more. The look first keeps the line shared where nothing changes.
+  // Workers need not look at this job any more, unless it has got another seat meanwhile. The look first keeps the line
+  // shared where nothing changes.
   void close_bit(uint32_t index) {
     const uint64_t bit = uint64_t{1} << index;
-    if ((open.load(std::memory_order_relaxed) & bit) != 0) open.fetch_and(~bit, std::memory_order_relaxed);
+    if ((open.load(std::memory_order_relaxed) & bit) == 0) return;
+    open.fetch_and(~bit);
+    if ((slots[index].state.load() & kSeats) != 0) open.fetch_or(bit);
   }
 
   // A free slot, from `hint` on; kSlots if there is none.
@@ -263,14 +323,29 @@ struct ThreadPool::State {
     return kSlots;
   }
 
+  // Takes the seats back that nobody has taken, and waits until no helper is at work; the number of those seats, or -1
+  // if a fork has taken the helpers away.
+  int close_job(uint32_t index, uint32_t run_generation) {
+    int untaken = 0;
+    for (;;) {
+      const uint32_t state = slots[index].state.fetch_and(~kSeats, std::memory_order_acq_rel);
+      untaken += static_cast<int>(state & kSeats);
+      close_bit(index);
+      if (state < kHelper) return untaken;
+      if (!wait_for_helpers(slots[index], state & ~kSeats, run_generation)) return -1;
+      // A lane may have invited another before it returned.
+      if (!slots[index].is_lanes) return untaken;
+    }
+  }
+
   // Waits until no helper is at work; false if a fork has taken them away.
-  bool wait_for_helpers(Slot& slot, uint32_t state, bool spin, uint32_t run_generation) {
+  bool wait_for_helpers(Slot& slot, uint32_t state, uint32_t run_generation) {
     int64_t deadline = 0;
     for (int polls = 0; state >= kHelper; ++polls) {
       if (polls % kPollsPerClock == kPollsPerClock - 1) {
         if (run_generation != fork_generation()) return false;
         const int64_t now = monotonic_ns();
-        if (deadline == 0) deadline = now + (spin ? kSpinNs : kShortSpinNs);
+        if (deadline == 0) deadline = now + (slot.spin ? kSpinNs : kShortSpinNs);
         if (now >= deadline) {
           state = slot.state.fetch_or(kCallerSleeps, std::memory_order_acquire) | kCallerSleeps;
           if (state >= kHelper) futex_wait(slot.state, state);
@@ -312,71 +387,195 @@ void ThreadPool::reserve(int threads) {
 
 int ThreadPool::workers() const { return state_->workers.load(std::memory_order_relaxed); }
 
-RunThreads::RunThreads(ThreadPool& pool, int max_threads, bool allow_spinning)
+RunThreads::RunThreads(ThreadPool& pool, const RunLimits& limits)
     : state_(*pool.state_),
-      max_threads_(std::clamp(max_threads, 1, kMostThreads)),
-      allow_spinning_(allow_spinning),
+      limits_{.threads = std::clamp(limits.threads, 1, kMostThreads),
+              .may_spin = limits.may_spin,
+              .lanes = std::clamp(limits.lanes, 1, kMostThreads),
+              .lanes_may_spin = limits.lanes_may_spin},
       nested_(depth > 0),
       generation_(fork_generation()),
-      slot_hint_(static_cast<uint32_t>(current_thread_id()) % kSlots) {
-  pool.reserve(max_threads_);
-  const int helpers = max_threads_ - 1;
+      slot_hint_(static_cast<uint32_t>(current_thread_id()) % kSlots),
+      free_(limits_.most_threads() - 1) {
+  pool.reserve(limits_.most_threads());
+  const int helpers = limits_.most_threads() - 1;
   const int wanted = state_.wanted.fetch_add(helpers, std::memory_order_relaxed) + helpers;
   state_.grow(pool.state_, std::min(wanted, state_.cpus - 1));
   if (!nested_) state_.runs.fetch_add(1, std::memory_order_relaxed);
-  if (allow_spinning_ && helpers > 0) state_.spinning_runs.fetch_add(1, std::memory_order_relaxed);
+  if (spins()) state_.spinning_runs.fetch_add(1, std::memory_order_relaxed);
   ++depth;
 }
 
 RunThreads::~RunThreads() {
   --depth;
   if (generation_ != fork_generation()) return;
-  state_.wanted.fetch_sub(max_threads_ - 1, std::memory_order_relaxed);
+  state_.wanted.fetch_sub(limits_.most_threads() - 1, std::memory_order_relaxed);
   if (!nested_) state_.runs.fetch_sub(1, std::memory_order_relaxed);
-  if (allow_spinning_ && max_threads_ > 1) state_.spinning_runs.fetch_sub(1, std::memory_order_relaxed);
+  if (spins()) state_.spinning_runs.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void RunThreads::wake() {
-  if (allow_spinning_ && max_threads_ > 1 && generation_ == fork_generation()) state_.call_helpers(max_threads_ - 1);
+  if (spins() && generation_ == fork_generation()) state_.call_helpers(limits_.most_threads() - 1);
+}
+
+// Gives away as many seats of the caller's job as the run still has helpers for.
+int RunThreads::offer_seats(uint32_t slot, int most) {
+  const int seats = take_up_to(free_, most);
+  if (seats == 0) return 0;
+  state_.slots[slot].state.fetch_add(static_cast<uint32_t>(seats), std::memory_order_release);
+  // Sequentially consistent, against the count in `sleep`: either that worker sees the job or it is seen asleep. The
+  // same holds for the caller of run_lanes and its mark.
+  state_.open.fetch_or(uint64_t{1} << slot);
+  wake_leader();
+  state_.call_helpers(seats - (leader_is_idle_.load(std::memory_order_relaxed) ? 1 : 0));
+  return seats;
+}
+
+void RunThreads::wake_leader() {
+  const int lanes = lanes_slot_.load(std::memory_order_relaxed);
+  if (lanes < 0) return;
+  Slot& slot = state_.slots[static_cast<size_t>(lanes)];
+  if ((slot.state.load() & kCallerSleeps) == 0) return;
+  // The word must change, for a caller that is only about to sleep.
+  slot.state.fetch_and(~kCallerSleeps);
+  futex_wake(slot.state, 1);
 }
 
 void RunThreads::for_each(int64_t count, Task task) {
   ThreadPool::State& state = state_;
-  const auto helpers = static_cast<int>(std::min<int64_t>(std::min(max_threads_ - 1, state.budget()), count - 1));
-  const uint32_t index = helpers > 0 && generation_ == fork_generation()
+  const auto most = static_cast<int>(std::min<int64_t>(std::min(limits_.threads - 1, state.budget()), count - 1));
+  const uint32_t index = most > 0 && generation_ == fork_generation()
                              ? state.take_slot(slot_hint_.load(std::memory_order_relaxed))
                              : kSlots;
   if (index == kSlots) {
-    for (int64_t i = 0; i < count; ++i) task(i, 0);
+    for (int64_t i = 0; i < count; ++i) run_task(task, i, 0);
     return;
   }
   slot_hint_.store(index, std::memory_order_relaxed);
   Slot& slot = state.slots[index];
-  slot.spin = allow_spinning_;
-  slot.helpers = helpers;
+  slot.spin = limits_.may_spin;
+  slot.is_lanes = false;
   slot.float_mode = float_mode();
   slot.task = &task;
   slot.count = count;
+  slot.run = this;
+  slot.seated.store(0, std::memory_order_relaxed);
   slot.next.store(0, std::memory_order_relaxed);
-  slot.state.store(static_cast<uint32_t>(helpers), std::memory_order_release);
-  // Sequentially consistent, against the count in `sleep`: either that worker sees the job or it is seen asleep.
-  state.open.fetch_or(uint64_t{1} << index);
-  state.call_helpers(helpers);
+  slot.state.store(0, std::memory_order_relaxed);
+  const bool in_lane = lanes_slot_.load(std::memory_order_relaxed) >= 0;
+  const uint64_t bit = uint64_t{1} << index;
+  if (in_lane) own_slots_.fetch_or(bit);
+  int seats = offer_seats(index, most);
 
-  slot.run_tasks(task, count, 0);
+  slot.guard([&] {
+    for (int64_t i; slot.take_index(i);) {
+      run_task(task, i, 0);
+      // Threads that have become free since, for the tasks that are left.
+      if (seats < most && free_.load(std::memory_order_relaxed) > 0) {
+        const int64_t left = count - slot.next.load(std::memory_order_relaxed);
+        seats += offer_seats(index, static_cast<int>(std::min<int64_t>(most - seats, left)));
+      }
+    }
+  });
 
-  state.close_bit(index);
-  const uint32_t left = slot.state.fetch_and(~kSeats, std::memory_order_acq_rel) & ~kSeats;
-  if (!state.wait_for_helpers(slot, left, allow_spinning_, generation_) || generation_ != fork_generation()) {
-    throw Error(ErrorCode::kFail, "The process was forked inside a parallel task; the child cannot finish this run");
-  }
-  std::exception_ptr error;
-  if (slot.failed.load(std::memory_order_relaxed)) {
-    slot.failed.store(false, std::memory_order_relaxed);
-    error = std::exchange(slot.error, nullptr);
-  }
+  const int untaken = state.close_job(index, generation_);
+  if (untaken < 0 || generation_ != fork_generation()) throw_forked();
+  if (untaken > 0) free_.fetch_add(untaken, std::memory_order_acq_rel);
+  if (in_lane) own_slots_.fetch_and(~bit);
+  std::exception_ptr error = slot.take_error();
   slot.busy.store(false, std::memory_order_release);
   if (error) std::rethrow_exception(std::move(error));
 }
+
+void RunThreads::run_lanes(FunctionRef<void()> lane, FunctionRef<bool()> finished) {
+  ThreadPool::State& state = state_;
+  const uint32_t index = limits_.lanes > 1 && generation_ == fork_generation()
+                             ? state.take_slot(slot_hint_.load(std::memory_order_relaxed))
+                             : kSlots;
+  if (index == kSlots) {
+    lane();
+    return;
+  }
+  Slot& slot = state.slots[index];
+  const auto call_lane = [&](int64_t, int) { lane(); };
+  const Task task(call_lane);
+  slot.spin = limits_.lanes_may_spin;
+  slot.is_lanes = true;
+  slot.float_mode = float_mode();
+  slot.task = &task;
+  slot.count = 0;
+  slot.run = this;
+  slot.state.store(0, std::memory_order_relaxed);
+  free_lanes_.store(limits_.lanes - 1, std::memory_order_relaxed);
+  own_slots_.store(uint64_t{1} << index);
+  lanes_slot_.store(static_cast<int>(index), std::memory_order_release);
+
+  slot.guard([&] { lane(); });
+
+  // The caller is now a helper like any other, but for this run alone.
+  free_lanes_.fetch_add(1, std::memory_order_relaxed);
+  free_.fetch_add(1, std::memory_order_acq_rel);
+  serve_own_jobs(index, finished);
+  free_.fetch_sub(1, std::memory_order_acq_rel);
+
+  const int untaken = state.close_job(index, generation_);
+  if (untaken < 0 || generation_ != fork_generation()) throw_forked();
+  free_.fetch_add(untaken, std::memory_order_acq_rel);
+  lanes_slot_.store(-1, std::memory_order_relaxed);
+  std::exception_ptr error = slot.take_error();
+  slot.busy.store(false, std::memory_order_release);
+  if (error) std::rethrow_exception(std::move(error));
+}
+
+// Helps with the run's jobs until it is over or has failed.
+void RunThreads::serve_own_jobs(uint32_t index, FunctionRef<bool()> finished) {
+  ThreadPool::State& state = state_;
+  Slot& slot = state.slots[index];
+  const uint32_t mode = float_mode();
+  const auto over = [&] {
+    return finished() || slot.failed.load(std::memory_order_acquire) || generation_ != fork_generation();
+  };
+  int64_t deadline = 0;
+  bool linger = false;
+  uint32_t turn = index;  // another lane first, then operators of lanes
+  leader_is_idle_.store(true, std::memory_order_relaxed);
+  for (int polls = 0; !over(); ++polls) {
+    if (const uint64_t jobs = state.open.load(std::memory_order_acquire) & own_slots_.load(); jobs != 0) {
+      leader_is_idle_.store(false, std::memory_order_relaxed);
+      const bool helped = state.help_any(jobs, turn, linger, 0);
+      leader_is_idle_.store(true, std::memory_order_relaxed);
+      if (helped) {
+        turn = index;
+        deadline = 0;
+        polls = 0;
+        continue;
+      }
+    }
+    if (polls % kPollsPerClock == kPollsPerClock - 1) {
+      const int64_t now = monotonic_ns();
+      if (deadline == 0) deadline = now + (slot.spin ? ThreadPool::kSpinNs : kShortSpinNs);
+      if (now >= deadline) {
+        const uint32_t asleep = slot.state.fetch_or(kCallerSleeps) | kCallerSleeps;
+        if (!over() && (state.open.load() & own_slots_.load()) == 0 && asleep >= kHelper) {
+          futex_wait(slot.state, asleep);
+        }
+        slot.state.fetch_and(~kCallerSleeps);
+      }
+    }
+    cpu_relax();
+  }
+  leader_is_idle_.store(false, std::memory_order_relaxed);
+  if (float_mode() != mode) set_float_mode(mode);
+}
+
+void RunThreads::invite(int lanes) {
+  const int slot = lanes_slot_.load(std::memory_order_relaxed);
+  if (slot < 0) return;
+  const int wanted = take_up_to(free_lanes_, lanes);
+  const int offered = wanted > 0 ? offer_seats(static_cast<uint32_t>(slot), wanted) : 0;
+  if (offered < wanted) free_lanes_.fetch_add(wanted - offered, std::memory_order_relaxed);
+}
+
+void set_task_probe(void (*probe)()) { task_probe.store(probe, std::memory_order_relaxed); }
 
 }  // namespace attune

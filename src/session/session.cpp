@@ -50,9 +50,14 @@ ModelDescription describe_model(const Graph& graph) {
           data.description,   data.version,          data.ir_version, graph.opsets,           data.custom};
 }
 
-int concurrent_steps(const SessionOptions& options) {
-  if (options.execution_mode == ExecutionMode::kSequential) return 1;
-  return options.inter_op_num_threads > 0 ? options.inter_op_num_threads : default_thread_count();
+int thread_count(int option) { return option > 0 ? option : default_thread_count(); }
+
+RunLimits limits_of(const SessionOptions& options) {
+  const bool is_parallel = options.execution_mode == ExecutionMode::kParallel;
+  return {.threads = thread_count(options.intra_op_num_threads),
+          .may_spin = config_flag(options, "session.intra_op.allow_spinning", true),
+          .lanes = is_parallel ? thread_count(options.inter_op_num_threads) : 1,
+          .lanes_may_spin = config_flag(options, "session.inter_op.allow_spinning", true)};
 }
 
 void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& sizes) {
@@ -72,9 +77,7 @@ class InferenceSession::Impl {
   Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view event)
       : options_(checked(options)),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
-        threads_(options.intra_op_num_threads > 0 ? options.intra_op_num_threads : default_thread_count()),
-        inter_threads_(concurrent_steps(options)),
-        allow_spinning_(config_flag(options, "session.intra_op.allow_spinning", true)),
+        limits_(limits_of(options)),
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
         regions_(options.enable_cpu_mem_arena),
         output_buffers_(options.enable_cpu_mem_arena) {
@@ -98,15 +101,14 @@ class InferenceSession::Impl {
     const ScopedDenormalsAsZero float_mode(flush_denormals_);
     std::vector<Tensor> results;
     {
-      RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
-      RunThreads concurrent(ThreadPool::shared(), inter_threads_, allow_spinning_);
+      RunThreads threads(ThreadPool::shared(), limits_);
       const RunEnvironment environment{.program = program_,
                                        .plans = plans_,
                                        .regions = regions_,
                                        .outputs = output_buffers_,
-                                       .parallel = parallel,
-                                       .concurrent = inter_threads_ > 1 ? &concurrent : nullptr,
-                                       .threads = threads_,
+                                       .parallel = threads,
+                                       .lanes = limits_.lanes > 1 ? &threads : nullptr,
+                                       .threads = limits_.threads,
                                        .profiler = profiler_.get(),
                                        .terminate = options.terminate.get()};
       results = run_program(environment, inputs);
@@ -141,7 +143,7 @@ class InferenceSession::Impl {
       shapes.push_back(shape);
     }
     const BoundStart start =
-        plans_.find_or_bind(program_, shapes, BindOptions{.threads = threads_, .concurrent = inter_threads_ > 1});
+        plans_.find_or_bind(program_, shapes, BindOptions{.threads = limits_.threads, .concurrent = limits_.lanes > 1});
     return report(*start.segment);
   }
 
@@ -150,7 +152,7 @@ class InferenceSession::Impl {
   const std::vector<ValueDescription>& outputs() const { return outputs_; }
   const std::vector<ValueDescription>& overridable() const { return overridable_; }
   const ModelDescription& model() const { return model_; }
-  int threads() const { return threads_; }
+  int threads() const { return limits_.threads; }
   Profiler* profiler() { return profiler_.get(); }
 
  private:
@@ -174,8 +176,8 @@ class InferenceSession::Impl {
     inputs_ = describe_inputs(graph);
     overridable_ = describe_overridable(graph);
     parameters_ = count_parameters(graph);
-    ThreadPool::shared().reserve(std::max(threads_, inter_threads_));
-    RunThreads parallel(ThreadPool::shared(), threads_, allow_spinning_);
+    ThreadPool::shared().reserve(limits_.most_threads());
+    RunThreads parallel(ThreadPool::shared(), limits_.threads, limits_.may_spin);
     OptimizeReport passes;
     OptimizeContext context;
     context.parallel = &parallel;
@@ -184,7 +186,7 @@ class InferenceSession::Impl {
     outputs_ = describe_outputs(graph);
     program_ = compile(std::move(graph), parallel);
     ATTUNE_LOG(logger_, kInfo, "Model '{}': {} nodes, {} after optimization, {} steps; {} threads; ready in {:.1f} ms.",
-               model_.graph_name, passes.nodes_before, passes.nodes_after, program_.steps.size(), threads_,
+               model_.graph_name, passes.nodes_before, passes.nodes_after, program_.steps.size(), limits_.threads,
                static_cast<double>(monotonic_ns() - start) * 1e-6);
     const int usable = usable_cpus();
     if (options_.intra_op_num_threads > usable) {
@@ -200,9 +202,7 @@ class InferenceSession::Impl {
 
   SessionOptions options_;
   Logger logger_;
-  int threads_;
-  int inter_threads_;  ///< Steps that run at the same time at most; 1 is one after another.
-  bool allow_spinning_;
+  RunLimits limits_;  ///< One lane is one step after another.
   bool flush_denormals_;
   std::unique_ptr<Profiler> profiler_;
   ModelDescription model_;
@@ -262,7 +262,7 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
     node.layout = blocked ? "blocked" : "plain";
     node.flops = step.op->flops(inputs, outputs);
     node.workspace_bytes = planned.workspace_bytes;
-    node.live_bytes = live[static_cast<size_t>(planned.wave)];
+    node.live_bytes = live[k];
     report.flops += node.flops;
     report.nodes.push_back(std::move(node));
     if (report.peak_node < 0 ||
