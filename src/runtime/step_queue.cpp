@@ -9,7 +9,7 @@ namespace {
 
 // A chain that is ready elsewhere goes first when its way to the end is longer by this part of the longest of all. Less
 // would alternate between branches that are equally long, and lose what the caches hold.
-constexpr float kSlack = 0.1F;
+constexpr float kSlack = 0.5F;
 
 }  // namespace
 
