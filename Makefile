@@ -5,6 +5,7 @@
 #   make lint    format, clang-tidy, ruff, the direction of includes
 #   make asan, make tsan, make clang   the tests under sanitizers, and built by the other compiler
 #   make bench   Attune beside onnxruntime on whole models, then the kernels; CASES=resnet50,minilm_1x128 KERNELS=regex
+#   make wheel   dist/*.whl, tested in a clean environment
 #   make demo    read a page with RapidOCR on Attune, then tune its recogniser
 #   make fuzz    search for inputs that break the model reader and sessions, FUZZ_SECONDS=60 each
 #   make clean   remove what was built, .venv too
@@ -12,7 +13,7 @@
 # PYTHON=/path/to/python3 chooses another Python than the distribution's; JOBS=n limits parallel work.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test lint asan tsan clang bench demo fuzz clean packages
+.PHONY: build test lint asan tsan clang bench wheel demo fuzz clean packages
 # Targets run one after another (ninja and ctest are the parallel ones), so the log of a failure ends with the failure.
 .NOTPARALLEL:
 
@@ -49,6 +50,9 @@ test: build
 bench: build
 	$(PY) bench/models.py $(if $(CASES),--cases $(CASES))
 	build/src/kernel_benchmarks --benchmark_filter='$(KERNELS)' --benchmark_min_time=0.1
+
+wheel: .venv/ready | packages
+	tools/make_wheel.sh
 
 demo: build
 	@tools/install_packages.sh demo

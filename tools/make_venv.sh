@@ -9,7 +9,7 @@ python=${PYTHON:-/usr/bin/python3}
 "$python" -c '
 import pathlib, sys, sysconfig, ensurepip
 header = pathlib.Path(sysconfig.get_paths()["include"], "Python.h")
-sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed" or not header.exists() and f"{header} is missing")'
+sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed" or not header.exists() and f"{header} is missing")'
 
 if ! .venv/bin/python -c '' 2>/dev/null; then
   rm -rf .venv

@@ -154,7 +154,7 @@ void bench(const BenchFlags& flags) {
     fmt::print("{}\n", report.dump(2));
     return;
   }
-  print(report, describe_feeds(sets[0]) + (sets.size() > 1 ? fmt::format(" and {} more sets", sets.size() - 1) : ""));
+  print(report, describe_feed_sets(sets));
 }
 
 }  // namespace

@@ -11,8 +11,9 @@ void add_inspect_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_memory_command(CLI::App& app);
 void add_profile_command(CLI::App& app);
+void add_compare_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
-/// Hidden: the process that `memory` and `tune` start to measure in.
+/// Hidden: the process that `compare`, `memory` and `tune` start to measure in.
 void add_worker_command(CLI::App& app);
 
 }  // namespace attune

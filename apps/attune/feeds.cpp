@@ -298,4 +298,8 @@ std::string describe_feeds(const Feeds& feeds) {
   return text;
 }
 
+std::string describe_feed_sets(const std::vector<Feeds>& sets) {
+  return describe_feeds(sets[0]) + (sets.size() > 1 ? fmt::format(" and {} more sets", sets.size() - 1) : "");
+}
+
 }  // namespace attune

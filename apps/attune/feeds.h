@@ -62,5 +62,7 @@ std::map<std::string, Shape> shapes_of(const Feeds& feeds);
 
 /// "images float 1x3x224x224, ..." for headings.
 std::string describe_feeds(const Feeds& feeds);
+/// The first set, and how many more there are.
+std::string describe_feed_sets(const std::vector<Feeds>& sets);
 
 }  // namespace attune

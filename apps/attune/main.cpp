@@ -9,6 +9,7 @@
 
 #include "attune/error.h"
 #include "attune/session.h"
+#include "base/interrupt.h"
 #include "command.h"
 #include "help_format.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;  // what a shell gives for a command that Ctrl-C ended
 
 // One line, whatever the text.
 void print_error(std::string text) {
@@ -38,6 +40,7 @@ int main(int argc, char** argv) {
   attune::add_bench_command(app);
   attune::add_memory_command(app);
   attune::add_profile_command(app);
+  attune::add_compare_command(app);
   attune::add_tune_command(app);
   attune::add_worker_command(app);
   try {
@@ -48,6 +51,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     print_error(error.what());
     return kUsage;
+  } catch (const attune::Interrupted& interrupt) {
+    print_error(interrupt.what());
+    return kInterrupted;
   } catch (const attune::Error& error) {
     print_error(error.text());
   } catch (const std::exception& error) {

@@ -5,12 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/session.h"
+#include "base/interrupt.h"
 #include "command.h"
+#include "engine.h"
 #include "feeds.h"
 #include "settings.h"
 #include "table.h"
+#include "temporary_folder.h"
 #include "tune/worker_process.h"
-#include "worker.h"
 
 namespace attune {
 namespace {
@@ -21,6 +23,7 @@ constexpr const char* kExamples = R"(Examples:
   attune memory model.onnx --arena on,off
   attune memory model.onnx --shape images=32x3x224x224 --runs 5
   attune memory model.onnx --arena off --intra-op-num-threads 1 --json
+  attune memory model.onnx --engine onnxruntime
 
 Each setting of enable_cpu_mem_arena is measured in a process of its own. The
 table reads like memory_profiler's: memory held after a step, what the step
@@ -32,6 +35,7 @@ constexpr double kLongestStepSeconds = 3600;
 struct MemoryFlags {
   std::string model;
   std::vector<std::string> arenas = {"on", "off"};
+  EngineFlags engine;
   FeedFlags feeds;
   SessionOptions options;
   int runs = 3;
@@ -46,25 +50,23 @@ struct MemoryStep {
 
 struct Experiment {
   std::string arena;
-  std::string feeds;
   std::vector<MemoryStep> steps;
 };
 
-Experiment measure(const MemoryFlags& flags, const std::string& arena) {
-  SessionOptions options = flags.options;
-  options.enable_cpu_mem_arena = arena == "on";
-  WorkerProcess worker(worker_command());
+Experiment measure(const MemoryFlags& flags, const WorkerSetup& setup, const std::string& arena) {
+  json settings = settings_of(flags.options);
+  settings["enable_cpu_mem_arena"] = arena == "on";
+  WorkerProcess worker(setup.command);
   Experiment experiment;
   experiment.arena = arena;
   const auto step = [&](const std::string& name, const json& request) {
     const json answer = worker.request(request, kLongestStepSeconds);
     const json& memory = answer.at("memory");
     experiment.steps.push_back({name, memory.at("resident"), memory.at("peak")});
-    return answer;
   };
-  experiment.feeds = step("inputs ready", prepare_request(flags.model, flags.feeds, true)).at("feeds");
-  step("make the session", {{"command", "load"}, {"settings", settings_of(options)}});
-  for (int k = 1; k <= flags.runs; ++k) step(fmt::format("run {}", k), {{"command", "run"}});
+  step("inputs ready", prepare_request(setup));
+  step("make the session", {{"command", "load"}, {"settings", settings}});
+  for (int k = 1; k <= flags.runs; ++k) step(fmt::format("run {}", k), {{"command", "measure"}, {"passes", 1}});
   step("close the session", {{"command", "close"}});
   return experiment;
 }
@@ -91,15 +93,19 @@ json to_json(const Experiment& experiment) {
 }
 
 void measure_memory(const MemoryFlags& flags) {
+  const Feeds feeds = make_feeds(flags.feeds, read_model_inputs(flags.model));
+  const InterruptScope interruptible;
+  const TemporaryFolder folder;
+  const WorkerSetup setup = make_setup(flags.engine, flags.model, {feeds}, folder.path());
+  if (!flags.as_json) fmt::print("Engine: {}\nInputs: {}\n\n", flags.engine.engine, describe_feeds(feeds));
   json report = json::array();
   for (const std::string& arena : flags.arenas) {
-    const Experiment experiment = measure(flags, arena);
+    const Experiment experiment = measure(flags, setup, arena);
     if (flags.as_json) {
       report.push_back(to_json(experiment));
-      continue;
+    } else {
+      print(experiment);
     }
-    if (arena == flags.arenas.front()) fmt::print("Inputs: {}\n\n", experiment.feeds);
-    print(experiment);
   }
   if (flags.as_json) fmt::print("{}\n", report.dump(2));
 }
@@ -119,6 +125,7 @@ void add_memory_command(CLI::App& app) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_flag("--json", flags->as_json, "Print JSON");
+  add_engine_flags(*command, flags->engine);
   add_feed_flags(*command, flags->feeds);
   add_session_flags(*command, flags->options);
   command->footer(kExamples);

@@ -1,7 +1,6 @@
 #include "npy.h"
 
 #include <fmt/format.h>
-#include <zip.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,6 +13,7 @@
 #include "attune/error.h"
 #include "base/file_mapping.h"
 #include "base/memory.h"
+#include "zip_archive.h"
 
 namespace attune {
 namespace {
@@ -303,29 +303,6 @@ NpyParts make_npy(const Tensor& tensor) {
   return parts;
 }
 
-// ---- Zip files
-
-struct ZipCloser {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
-struct ZipFileCloser {
-  void operator()(zip_file_t* file) const { zip_fclose(file); }
-};
-using ZipArchive = std::unique_ptr<zip_t, ZipCloser>;
-using ZipFile = std::unique_ptr<zip_file_t, ZipFileCloser>;
-
-std::string zip_failure(int code) {
-  zip_error_t error;
-  zip_error_init_with_code(&error, code);
-  std::string text = zip_error_strerror(&error);
-  zip_error_fini(&error);
-  return text;
-}
-
-[[noreturn]] void throw_unwritable(const std::filesystem::path& path, std::string_view why) {
-  throw Error(ErrorCode::kRuntimeException, fmt::format("'{}' cannot be written: {}", path.string(), why));
-}
-
 }  // namespace
 
 Tensor parse_npy(std::span<const std::byte> bytes, std::string_view name) {
@@ -362,36 +339,16 @@ std::vector<NamedTensor> load_npz(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) {
     throw Error(ErrorCode::kNoSuchFile, fmt::format("'{}' does not exist.", path.string()));
   }
-  int code = 0;
-  const ZipArchive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
-  if (archive == nullptr)
-    refuse(fmt::format("'{}'", path.string()), fmt::format("not a .npz file: {}.", zip_failure(code)));
+  ZipReader archive(path);
   std::vector<NamedTensor> tensors;
   std::set<std::string> names;
-  const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  for (zip_int64_t k = 0; k < count; ++k) {
-    const auto index = static_cast<zip_uint64_t>(k);
-    zip_stat_t stat;
-    if (zip_stat_index(archive.get(), index, 0, &stat) != 0 || (stat.valid & ZIP_STAT_SIZE) == 0 ||
-        (stat.valid & ZIP_STAT_NAME) == 0) {
-      refuse(fmt::format("'{}'", path.string()), "the .npz file is damaged.");
-    }
-    std::string name = stat.name;
+  while (archive.next()) {
+    std::string name = archive.name();
     const std::string label = fmt::format("'{}' in '{}'", name, path.string());
     if (!name.ends_with(".npy")) refuse(label, "not an array.");
     name.resize(name.size() - 4);
     if (!names.insert(name).second) refuse(label, "there are two arrays of this name.");
-    check_memory_limit(stat.size);
-    const ZipFile file(zip_fopen_index(archive.get(), index, 0));
-    if (file == nullptr) refuse(label, fmt::format("{}.", zip_strerror(archive.get())));
-    std::vector<std::byte> bytes(stat.size);
-    size_t filled = 0;
-    while (filled < bytes.size()) {
-      const zip_int64_t got = zip_fread(file.get(), bytes.data() + filled, bytes.size() - filled);
-      if (got <= 0) refuse(label, "the array is damaged.");
-      filled += static_cast<size_t>(got);
-    }
-    tensors.push_back({name, parse_npy(bytes, label)});
+    tensors.push_back({name, parse_npy(archive.read(), label)});
   }
   return tensors;
 }
@@ -403,32 +360,20 @@ void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
   const std::span<const std::byte> data = parts.data();
   file.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
   file.close();
-  if (!file) throw_unwritable(path, "the disk is full, or the folder does not exist or is not ours.");
+  if (!file) {
+    throw Error(ErrorCode::kRuntimeException,
+                fmt::format("'{}' cannot be written: the disk is full, or the folder does not exist or is not ours.",
+                            path.string()));
+  }
 }
 
 void save_npz(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
-  int code = 0;
-  ZipArchive archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
-  if (archive == nullptr) throw_unwritable(path, zip_failure(code));
-  std::vector<NpyParts> parts(tensors.size());  // the archive reads them when it is closed
-  for (size_t k = 0; k < tensors.size(); ++k) {
-    parts[k] = make_npy(tensors[k].tensor);
-    const std::span<const std::byte> data = parts[k].data();
-    const zip_buffer_fragment_t fragments[] = {
-        {reinterpret_cast<zip_uint8_t*>(parts[k].header.data()), parts[k].header.size()},
-        {const_cast<zip_uint8_t*>(reinterpret_cast<const zip_uint8_t*>(data.data())), data.size()}};
-    zip_source_t* source = zip_source_buffer_fragment(archive.get(), fragments, data.empty() ? 1 : 2, 0);
-    if (source == nullptr) throw_unwritable(path, zip_strerror(archive.get()));
-    const std::string name = tensors[k].name + ".npy";
-    const zip_int64_t index = zip_file_add(archive.get(), name.c_str(), source, ZIP_FL_ENC_UTF_8);
-    if (index < 0) {
-      zip_source_free(source);
-      throw_unwritable(path, zip_strerror(archive.get()));
-    }
-    zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
+  ZipWriter archive(path);
+  for (const NamedTensor& tensor : tensors) {
+    const NpyParts parts = make_npy(tensor.tensor);
+    archive.add(tensor.name + ".npy", std::as_bytes(std::span(parts.header)), parts.data());
   }
-  if (zip_close(archive.get()) != 0) throw_unwritable(path, zip_strerror(archive.get()));
-  static_cast<void>(archive.release());  // closing has freed it
+  archive.finish();
 }
 
 }  // namespace attune

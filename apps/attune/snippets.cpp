@@ -28,8 +28,8 @@ std::string python_class(std::string_view option) {
 
 }  // namespace
 
-std::string python_snippet(const std::string& model, const json& settings) {
-  std::string code = "import attune\n\noptions = attune.SessionOptions()\n";
+std::string python_snippet(const std::string& module, const std::string& model, const json& settings) {
+  std::string code = fmt::format("import {0}\n\noptions = {0}.SessionOptions()\n", module);
   for (const auto& [name, value] : settings.items()) {
     const OptionInfo* option = find_option(name);
     if (name == "free_dimension_overrides") {
@@ -39,14 +39,14 @@ std::string python_snippet(const std::string& model, const json& settings) {
     } else if (option == nullptr) {
       code += fmt::format("options.add_session_config_entry({}, {})\n", quote(name), quote(value.get<std::string>()));
     } else if (option->type == OptionType::kEnum) {
-      code += fmt::format("options.{} = attune.{}.{}\n", name, python_class(name), value.get<std::string>());
+      code += fmt::format("options.{} = {}.{}.{}\n", name, module, python_class(name), value.get<std::string>());
     } else if (option->type == OptionType::kBool) {
       code += fmt::format("options.{} = {}\n", name, value.get<bool>() ? "True" : "False");
     } else {
       code += fmt::format("options.{} = {}\n", name, value.dump());
     }
   }
-  return code + fmt::format("session = attune.InferenceSession({}, options)\n", quote(model));
+  return code + fmt::format("session = {}.InferenceSession({}, options)\n", module, quote(model));
 }
 
 std::string cpp_snippet(const std::string& model, const json& settings) {

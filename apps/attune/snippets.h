@@ -6,7 +6,8 @@
 
 namespace attune {
 
-std::string python_snippet(const std::string& model, const nlohmann::json& settings);
+/// `module` is what to import: attune, or onnxruntime.
+std::string python_snippet(const std::string& module, const std::string& model, const nlohmann::json& settings);
 std::string cpp_snippet(const std::string& model, const nlohmann::json& settings);
 
 }  // namespace attune

@@ -12,7 +12,7 @@ const nlohmann::json kSettings = {{"enable_cpu_mem_arena", false},
                                   {"session.intra_op.allow_spinning", "0"}};
 
 TEST(Snippets, PythonSetsEverything) {
-  EXPECT_EQ(python_snippet("a\"b.onnx", kSettings),
+  EXPECT_EQ(python_snippet("attune", "a\"b.onnx", kSettings),
             "import attune\n"
             "\n"
             "options = attune.SessionOptions()\n"

@@ -11,6 +11,27 @@
 #include "tensor/float16.h"
 
 namespace attune {
+namespace {
+
+std::string describe_mismatch(const Tensor& tensor, const Tensor& reference) {
+  if (tensor.type() != reference.type()) {
+    return fmt::format("type {}, not {}", data_type_name(tensor.type()), data_type_name(reference.type()));
+  }
+  if (!(tensor.shape() == reference.shape())) {
+    return fmt::format("shape {}, not {}", format_shape(tensor.shape()), format_shape(reference.shape()));
+  }
+  return "";
+}
+
+int64_t count_other_texts(const Tensor& tensor, const Tensor& reference) {
+  int64_t count = 0;
+  for (size_t k = 0; k < static_cast<size_t>(tensor.elements()); ++k) {
+    if (tensor.values<std::string>()[k] != reference.values<std::string>()[k]) ++count;
+  }
+  return count;
+}
+
+}  // namespace
 
 double number_at(const Tensor& tensor, int64_t k) {
   const auto element = [&]<class T>(T) { return static_cast<const T*>(tensor.raw())[k]; };
@@ -86,20 +107,12 @@ TensorSummary summarize(const Tensor& tensor) {
 }
 
 std::string compare_tensors(const Tensor& tensor, const Tensor& reference, double relative, double absolute) {
-  if (tensor.type() != reference.type()) {
-    return fmt::format("type {}, not {}", data_type_name(tensor.type()), data_type_name(reference.type()));
-  }
-  if (!(tensor.shape() == reference.shape())) {
-    return fmt::format("shape {}, not {}", format_shape(tensor.shape()), format_shape(reference.shape()));
-  }
-  int64_t differing = 0;
+  std::string mismatch = describe_mismatch(tensor, reference);
+  if (!mismatch.empty()) return mismatch;
+  const bool is_text = tensor.type() == DataType::kString;
+  int64_t differing = is_text ? count_other_texts(tensor, reference) : 0;
   double most = 0;
-  for (int64_t k = 0; k < tensor.elements(); ++k) {
-    if (tensor.type() == DataType::kString) {
-      const auto index = static_cast<size_t>(k);
-      if (tensor.values<std::string>()[index] != reference.values<std::string>()[index]) ++differing;
-      continue;
-    }
+  for (int64_t k = 0; !is_text && k < tensor.elements(); ++k) {
     const double a = number_at(tensor, k);
     const double b = number_at(reference, k);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
@@ -110,6 +123,53 @@ std::string compare_tensors(const Tensor& tensor, const Tensor& reference, doubl
   }
   if (differing == 0) return "";
   return fmt::format("{} of {} elements, by up to {:.3g}", differing, tensor.elements(), most);
+}
+
+bool TensorDifference::is_rounding(DataType type) const {
+  if (!mismatch.empty()) return false;
+  if (type == DataType::kFloat || type == DataType::kDouble) return relative <= 1e-4;
+  if (type == DataType::kFloat16 || type == DataType::kBfloat16) return relative <= 1e-2;
+  return differing == 0;
+}
+
+TensorDifference measure_difference(const Tensor& tensor, const Tensor& reference) {
+  TensorDifference found;
+  found.mismatch = describe_mismatch(tensor, reference);
+  if (!found.mismatch.empty()) return found;
+  if (tensor.type() == DataType::kString) {
+    found.differing = count_other_texts(tensor, reference);
+    return found;
+  }
+  int64_t finite = 0;
+  int64_t elsewhere = 0;
+  double sum = 0;
+  double squares = 0;
+  double distances = 0;
+  for (int64_t k = 0; k < tensor.elements(); ++k) {
+    const double a = number_at(tensor, k);
+    const double b = number_at(reference, k);
+    if (!std::isfinite(a) || !std::isfinite(b)) {
+      if (a != b && !(std::isnan(a) && std::isnan(b))) ++elsewhere;
+      continue;
+    }
+    ++finite;
+    sum += b;
+    squares += b * b;
+    distances += (a - b) * (a - b);
+    if (a != b) ++found.differing;
+    found.most = std::max(found.most, std::abs(a - b));
+  }
+  if (elsewhere > 0) found.mismatch = fmt::format("{} elements are NaN or Inf in one only", elsewhere);
+  if (finite == 0) return found;
+  const auto count = static_cast<double>(finite);
+  const double mean = sum / count;
+  const double power = squares / count;
+  const double variance = power - mean * mean;
+  // Below this the variance is rounding alone.
+  const double spread = std::sqrt(variance > 1e-12 * power ? variance : power);
+  found.rms = std::sqrt(distances / count);
+  found.relative = found.rms / std::max(spread, 1e-30);
+  return found;
 }
 
 }  // namespace attune

@@ -50,5 +50,37 @@ TEST(CompareTensors, TypesAndShapesMustAgree) {
   EXPECT_EQ(compare_tensors(Tensor::from_values<double>({2}, {1, 2}), reference, 1, 1), "type double, not float");
 }
 
+TEST(MeasureDifference, IsRelativeToTheSpread) {
+  const Tensor reference = Tensor::from_values<float>({4}, {10, 12, 10, 12});
+  const TensorDifference same = measure_difference(reference, reference);
+  EXPECT_EQ(same.differing, 0);
+  EXPECT_TRUE(same.is_rounding(DataType::kFloat));
+  const TensorDifference found = measure_difference(Tensor::from_values<float>({4}, {10.5F, 12, 10, 12.5F}), reference);
+  EXPECT_EQ(found.differing, 2);
+  EXPECT_DOUBLE_EQ(found.most, 0.5);
+  EXPECT_DOUBLE_EQ(found.rms, std::sqrt(0.125));
+  EXPECT_DOUBLE_EQ(found.relative, std::sqrt(0.125));  // the standard deviation is 1
+  EXPECT_FALSE(found.is_rounding(DataType::kFloat));
+  const Tensor equal = Tensor::from_values<float>({2}, {4, 4});
+  EXPECT_DOUBLE_EQ(measure_difference(Tensor::from_values<float>({2}, {5, 5}), equal).relative, 0.25);
+}
+
+TEST(MeasureDifference, SpecialValuesMustStandInTheSamePlaces) {
+  const Tensor reference = Tensor::from_values<float>({3}, {1, kNan, kInfinity});
+  EXPECT_EQ(measure_difference(reference, reference).mismatch, "");
+  const Tensor other = Tensor::from_values<float>({3}, {kNan, kNan, -kInfinity});
+  EXPECT_EQ(measure_difference(other, reference).mismatch, "2 elements are NaN or Inf in one only");
+  EXPECT_FALSE(measure_difference(other, reference).is_rounding(DataType::kFloat));
+}
+
+TEST(MeasureDifference, OtherTypesMustBeEqual) {
+  const Tensor reference = Tensor::from_values<int64_t>({2}, {1, 2});
+  EXPECT_TRUE(measure_difference(reference, reference).is_rounding(DataType::kInt64));
+  EXPECT_FALSE(measure_difference(Tensor::from_values<int64_t>({2}, {1, 3}), reference).is_rounding(DataType::kInt64));
+  const Tensor texts = Tensor::from_values<std::string>({2}, {"a", "b"});
+  EXPECT_EQ(measure_difference(Tensor::from_values<std::string>({2}, {"a", "c"}), texts).differing, 1);
+  EXPECT_EQ(measure_difference(texts, reference).mismatch, "type string, not int64");
+}
+
 }  // namespace
 }  // namespace attune

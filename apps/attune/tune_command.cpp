@@ -5,11 +5,12 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "attune/session.h"
 #include "base/cpu.h"
+#include "base/interrupt.h"
 #include "command.h"
+#include "engine.h"
 #include "feeds.h"
 #include "fingerprint.h"
 #include "help_format.h"
@@ -18,10 +19,10 @@
 #include "settings.h"
 #include "snippets.h"
 #include "table.h"
+#include "temporary_folder.h"
 #include "tensor_summary.h"
 #include "tune/tuner.h"
 #include "tune/worker_laboratory.h"
-#include "worker.h"
 
 namespace attune {
 namespace {
@@ -33,6 +34,7 @@ constexpr const char* kExamples = R"(Examples:
   attune tune model.onnx --shape images=8x3x224x224 --budget 120
   attune tune bert.onnx --input sentences/ --output bert.tuned.json
   attune tune model.onnx --no-enable-cpu-mem-arena
+  attune tune model.onnx --engine onnxruntime
 
 Each performance option is tried by itself beside the default: both in fresh
 processes, in alternating rounds, one process stopped while the other measures.
@@ -41,7 +43,8 @@ the sign-based 95 % interval of that median, which assumes nothing about the
 noise. The best combination is measured again in new processes before it is
 recommended, and "keep the default" is an honest answer. Session options given
 here belong to the default; other values are compared with them. Give inputs
-like those of production: several .npz files or a folder of them are run in turn.)";
+like those of production: several .npz files or a folder of them are run in turn.
+Ctrl-C ends the search; what was measured until then is shown and saved.)";
 
 // Fused and unfused operators round differently.
 constexpr double kRelativeTolerance = 1e-3;
@@ -49,33 +52,12 @@ constexpr double kAbsoluteTolerance = 1e-4;
 
 struct TuneFlags {
   std::string model;
+  EngineFlags engine;
   FeedFlags feeds;
   SessionOptions options;
   TunePolicy policy;
   std::string output = "tuned.json";
   bool as_json = false;
-};
-
-/// A folder of our own below the system's temporary one, removed with all it holds.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::random_device random;
-    path_ = std::filesystem::temp_directory_path() / fmt::format("attune_{:08x}{:08x}", random(), random());
-    std::filesystem::create_directory(path_);
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 std::string compare_files(const std::filesystem::path& outputs, const std::filesystem::path& reference) {
@@ -135,6 +117,7 @@ void print_evidence(const char* title, const std::vector<std::pair<std::string, 
 }
 
 void print(const TuneResult& result, const TuneFlags& flags, const json& base, const std::string& feeds) {
+  fmt::print("Engine:  {}\n", flags.engine.engine);
   fmt::print("Inputs:  {}\n", feeds);
   fmt::print("Default: {}, {} threads, {} ms\n\n", describe_settings(base), result.itself.default_threads,
              format_ms(result.itself.default_pass_ms));
@@ -149,8 +132,8 @@ void print(const TuneResult& result, const TuneFlags& flags, const json& base, c
   }
   if (!rows.empty()) print_evidence("In new processes", rows);
   fmt::print("{}\n\n", wrap(result.sentence, 80));
-  fmt::print("Python:\n\n{}\nC++:\n\n{}\n", python_snippet(flags.model, result.settings),
-             cpp_snippet(flags.model, result.settings));
+  fmt::print("Python:\n\n{}\n", python_snippet(flags.engine.engine, flags.model, result.settings));
+  if (flags.engine.engine == kAttune) fmt::print("C++:\n\n{}\n", cpp_snippet(flags.model, result.settings));
   fmt::print("Saved in {}\n", flags.output);
 }
 
@@ -164,16 +147,15 @@ void save(const std::string& path, const json& report) {
 void tune_model(const TuneFlags& flags) {
   const json fingerprint = make_fingerprint(flags.model);
   const std::vector<Feeds> sets = make_feed_sets(flags.feeds, read_model_inputs(flags.model));  // mistakes show here
-  const std::string feeds =
-      describe_feeds(sets[0]) + (sets.size() > 1 ? fmt::format(" and {} more sets", sets.size() - 1) : "");
+  const std::string feeds = describe_feed_sets(sets);
   const json base = settings_of(flags.options);
   const int threads =
       flags.options.intra_op_num_threads > 0 ? flags.options.intra_op_num_threads : default_thread_count();
   const std::vector<Candidate> candidates = make_candidates(session_option_table(), base, threads, usable_cpus());
 
+  const InterruptScope interruptible;
   const TemporaryFolder folder;
-  WorkerLaboratory laboratory(worker_command(), prepare_request(flags.model, flags.feeds, false), folder.path(),
-                              compare_files);
+  WorkerLaboratory laboratory(make_setup(flags.engine, flags.model, sets, folder.path()), folder.path(), compare_files);
   TuneResult result;
   {
     ProgressBar bar;
@@ -182,6 +164,7 @@ void tune_model(const TuneFlags& flags) {
   }
   json report = to_json(result);
   report["model"] = flags.model;
+  report["engine"] = flags.engine.engine;
   report["inputs"] = feeds;
   report["default_settings"] = base;
   report["fingerprint"] = fingerprint;
@@ -192,6 +175,7 @@ void tune_model(const TuneFlags& flags) {
   } else {
     print(result, flags, base, feeds);
   }
+  if (result.is_interrupted) throw Interrupted();
 }
 
 }  // namespace
@@ -208,6 +192,7 @@ void add_tune_command(CLI::App& app) {
       ->type_name("FILE")
       ->capture_default_str();
   command->add_flag("--json", flags->as_json, "Print what is saved instead of tables");
+  add_engine_flags(*command, flags->engine);
   add_feed_flags(*command, flags->feeds);
   add_session_flags(*command, flags->options);
   command->footer(kExamples);

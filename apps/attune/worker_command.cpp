@@ -1,22 +1,18 @@
-// The hidden `attune worker`: loads and runs a model on request and tells times and memory, for `memory` and `tune`.
-// The framing is described in tune/worker_process.h. Requests:
-//
-//   prepare  model, inputs, shapes, dims, int_range, seed, merge   reads or makes the inputs, before memory is measured
-//   load     settings                                              makes the session:  load_ms, threads
-//   run                                                            one pass over the input sets:  ms
-//   measure  passes                                                pass_ms: one number a pass;  cpu_ms: of all passes
-//   outputs  file                                                  writes what each set gives, as "<set>/<output>"
-//   close                                                          destroys the session
-//
-// Each answer has "memory": resident and peak bytes of the process, the peak since the answer before.
+// The hidden `attune worker`: loads and runs a model on request and tells times and memory, for `compare`, `memory` and
+// `tune`. tune/worker_trial.h describes the requests.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
 
 #include "attune/session.h"
 #include "base/cpu.h"
@@ -25,6 +21,7 @@
 #include "command.h"
 #include "feeds.h"
 #include "npy.h"
+#include "ops/op_def.h"
 #include "settings.h"
 
 namespace attune {
@@ -43,12 +40,16 @@ class Worker {
       load(request, reply);
     } else if (command == "close") {
       session_.reset();
-    } else if (command == "run") {
-      reply["ms"] = run_pass();
     } else if (command == "measure") {
       measure(request.at("passes"), reply);
+    } else if (command == "idle") {
+      const int64_t start = process_cpu_ns();
+      std::this_thread::sleep_for(std::chrono::duration<double>(request.at("seconds").get<double>()));
+      reply["cpu_ms"] = static_cast<double>(process_cpu_ns() - start) * 1e-6;
     } else if (command == "outputs") {
       save_outputs(request.at("file"));
+    } else if (command == "operators") {
+      reply["missing"] = missing_operators(request.at("operators"));
     } else {
       throw Error(ErrorCode::kInvalidArgument, fmt::format("The worker has no command '{}'.", command));
     }
@@ -61,20 +62,24 @@ class Worker {
  private:
   void prepare(const json& request, json& reply) {
     model_ = request.at("model");
-    FeedFlags flags;
-    flags.inputs = request.at("inputs");
-    flags.shapes = request.at("shapes");
-    flags.dims = request.at("dims");
-    flags.int_range = request.at("int_range");
-    flags.seed = request.at("seed");
-    const std::vector<ValueDescription> inputs = read_model_inputs(model_);
-    if (request.at("merge")) {
-      sets_ = {make_feeds(flags, inputs)};
-    } else {
-      sets_ = make_feed_sets(flags, inputs);
+    std::map<size_t, Feeds> sets;
+    for (NamedTensor& feed : load_npz(request.at("feeds").get<std::string>())) {
+      const size_t slash = feed.name.find('/');
+      Feeds& feeds = sets[std::stoul(feed.name)];
+      feeds.push_back({feed.name.substr(slash + 1), std::move(feed.tensor)});
     }
-    reply["sets"] = sets_.size();
-    reply["feeds"] = describe_feeds(sets_[0]);
+    for (auto& [index, feeds] : sets) sets_.push_back(std::move(feeds));
+    if (sets_.empty()) sets_.emplace_back();  // of a model without inputs
+    reply["version"] = std::string(version());
+  }
+
+  static std::vector<size_t> missing_operators(const json& operators) {
+    std::vector<size_t> missing;
+    for (size_t k = 0; k < operators.size(); ++k) {
+      const auto [domain, name, opset] = operators[k].get<std::tuple<std::string, std::string, int>>();
+      if (find_op(domain, name, opset) == nullptr) missing.push_back(k);
+    }
+    return missing;
   }
 
   void load(const json& request, json& reply) {

@@ -17,6 +17,7 @@
 
 #include "attune/error.h"
 #include "base/cpu.h"
+#include "base/interrupt.h"
 
 namespace attune {
 namespace {
@@ -33,6 +34,7 @@ void close_descriptor(int& descriptor) noexcept {
 // Runs in the child between fork and exec: nothing but async-signal-safe calls.
 [[noreturn]] void become(char* const* arguments, int input, int output, int failure, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole group; what becomes of the child is for its parent to say
   if (::getppid() == parent && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0) {
     ::execvp(arguments[0], arguments);
   }
@@ -116,10 +118,13 @@ std::optional<std::string> Subprocess::read_line(int64_t timeout_ms) {
     searched = buffer_.size();
     if (searched > kLongestLine) throw Error(ErrorCode::kFail, "The process wrote a line without an end.");
     const int64_t left_ms = std::max<int64_t>(0, (deadline - monotonic_ns() + 999'999) / 1'000'000);
-    pollfd waiting = {.fd = output_, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left_ms, 1'000'000'000)));
+    std::array<pollfd, 2> waiting = {pollfd{.fd = output_, .events = POLLIN, .revents = 0},
+                                     pollfd{.fd = interrupt_descriptor(), .events = POLLIN, .revents = 0}};
+    const int ready =
+        ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min<int64_t>(left_ms, 1'000'000'000)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0) return std::nullopt;
+    if (waiting[1].revents != 0) throw Interrupted();
     std::array<char, 65536> piece;
     const ssize_t count = ::read(output_, piece.data(), piece.size());
     if (count < 0 && errno == EINTR) continue;

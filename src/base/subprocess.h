@@ -12,7 +12,7 @@
 namespace attune {
 
 /// A child process with its standard input and output in our hands; its standard error is ours. It does not outlive
-/// this object, nor the thread that started it. Thread safety: none.
+/// this object, nor the thread that started it, and it ignores Ctrl-C. Thread safety: none.
 class Subprocess {
  public:
   /// Starts command[0], a path or a name looked up in PATH. Throws attune::Error kRuntimeException when that fails.
@@ -27,7 +27,7 @@ class Subprocess {
   void send_line(std::string_view line);
 
   /// The next line of its output without the newline, waiting up to `timeout_ms`; nothing when the time is over. Throws
-  /// attune::Error kFail when the output ended or a line exceeds kLongestLine.
+  /// attune::Error kFail when the output ended or a line exceeds kLongestLine; Interrupted (base/interrupt.h).
   std::optional<std::string> read_line(int64_t timeout_ms);
 
   /// Stops all its threads where they are, and lets them go on. No effect on a child that is gone.

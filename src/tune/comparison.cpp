@@ -6,27 +6,34 @@
 #include <cmath>
 
 #include "attune/error.h"
+#include "tune/round.h"
 
 namespace attune {
 namespace {
 
 constexpr double kMuchLess = 0.9;
 constexpr double kWorthBytes = 1 << 20;
-// A first pass of at most this long is not counted: it finds caches that the other process has filled.
-constexpr double kWarmPassMs = 100;
-constexpr int kMostPasses = 1000;
 
 /// Rounds of all pairs so far.
 struct Rounds {
   std::vector<double> pass_ms;
   std::vector<double> cpu_ms;
+
+  void add(const Round& round) {
+    pass_ms.push_back(round.median_ms());
+    cpu_ms.push_back(round.cpu_ms);
+  }
 };
 
 class Comparison {
  public:
   Comparison(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
-             const Candidate& candidate, double deadline)
-      : laboratory_(laboratory), policy_(policy), default_settings_(default_settings), deadline_(deadline) {
+             const Candidate& candidate, double deadline, const std::function<void()>& tick)
+      : laboratory_(laboratory),
+        policy_(policy),
+        default_settings_(default_settings),
+        deadline_(deadline),
+        tick_(tick) {
     evidence_.candidate = candidate;
   }
 
@@ -34,6 +41,7 @@ class Comparison {
     for (int pair = 0; pair < pairs && evidence_.reason.empty(); ++pair) {
       const double share = (deadline_ - laboratory_.now()) / (pairs - pair);
       if (share <= 0) break;
+      if (tick_) tick_();
       measure_pair(laboratory_.now() + share);
     }
     summarize();
@@ -76,8 +84,8 @@ class Comparison {
       throw Error(ErrorCode::kFail, fmt::format("The default gives different outputs in two processes: {}.", unstable));
     }
     const double outputs_seconds = laboratory_.now() - start;
-    const double pass_ms = std::max(reference->measure(1, seconds_left()).pass_ms.at(0), 1e-3);
-    const int passes = std::clamp(static_cast<int>(policy_.round_seconds * 1000 / pass_ms), 1, kMostPasses);
+    const double pass_ms = reference->measure(1, seconds_left()).pass_ms.at(0);
+    const int passes = passes_in(policy_.round_seconds, pass_ms);
     const double round_seconds = (passes + 1) * pass_ms * 1e-3;
 
     std::unique_ptr<Trial> trial;
@@ -93,10 +101,11 @@ class Comparison {
 
     std::vector<double> pair_ratios;
     for (int round = 0; round < policy_.most_rounds && laboratory_.now() < pair_deadline; ++round) {
+      if (tick_) tick_();
       const size_t had = candidate_.pass_ms.size();
-      const auto measure_default = [&] { add_round(*reference, passes, seconds_left(), default_); };
+      const auto measure_default = [&] { default_.add(measure_round(*reference, passes, seconds_left())); };
       const auto measure_candidate = [&] {
-        return attempt(round_seconds, [&](double s) { add_round(*trial, passes, s, candidate_); });
+        return attempt(round_seconds, [&](double s) { candidate_.add(measure_round(*trial, passes, s)); });
       };
       if (round % 2 == 0) measure_default();
       if (!measure_candidate()) {
@@ -115,14 +124,6 @@ class Comparison {
     evidence_.default_threads = reference->threads();
     evidence_.memory = trial->memory();
     evidence_.default_memory = reference->memory();
-  }
-
-  static void add_round(Trial& trial, int passes, double seconds, Rounds& rounds) {
-    TimedPasses timed = trial.measure(passes + 1, seconds);
-    if (timed.pass_ms.empty()) throw Error(ErrorCode::kFail, "The trial measured nothing.");
-    rounds.cpu_ms.push_back(timed.cpu_ms / static_cast<double>(timed.pass_ms.size()));
-    if (timed.pass_ms.size() > 1 && timed.pass_ms[0] <= kWarmPassMs) timed.pass_ms.erase(timed.pass_ms.begin());
-    rounds.pass_ms.push_back(std::max(median(timed.pass_ms), 1e-6));
   }
 
   // More rounds of this pair would not change the judgement.
@@ -163,6 +164,7 @@ class Comparison {
   const TunePolicy& policy_;
   const nlohmann::json& default_settings_;
   double deadline_;
+  const std::function<void()>& tick_;
   Evidence evidence_;
   Rounds candidate_;
   Rounds default_;
@@ -204,8 +206,9 @@ bool Evidence::is_lighter(double loss) const {
 }
 
 Evidence compare_with_default(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
-                              const Candidate& candidate, int pairs, double deadline) {
-  return Comparison(laboratory, policy, default_settings, candidate, deadline).run(pairs);
+                              const Candidate& candidate, int pairs, double deadline,
+                              const std::function<void()>& tick) {
+  return Comparison(laboratory, policy, default_settings, candidate, deadline, tick).run(pairs);
 }
 
 }  // namespace attune

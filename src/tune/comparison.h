@@ -1,6 +1,7 @@
 // One candidate beside the default, in fresh processes and alternating rounds. Thread safety: none.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,10 @@ struct Evidence {
 
 /// Starts `pairs` pairs of processes one after another, the default and the candidate, and measures rounds of both,
 /// A B, B A, A B ..., only one process running at a time, until the judgement is clear, policy.most_rounds are done or
-/// laboratory.now() reaches `deadline`. Failures of the candidate are evidence; one of the default throws.
+/// laboratory.now() reaches `deadline`. Failures of the candidate are evidence; one of the default throws. `tick`,
+/// where there is one, is called before each pair and each round.
 Evidence compare_with_default(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
-                              const Candidate& candidate, int pairs, double deadline);
+                              const Candidate& candidate, int pairs, double deadline,
+                              const std::function<void()>& tick = {});
 
 }  // namespace attune

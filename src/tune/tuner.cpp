@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 
+#include "base/interrupt.h"
+
 namespace attune {
 namespace {
 
@@ -29,6 +31,22 @@ class Tuner {
 
   TuneResult run() {
     result_.settings = default_settings_;
+    try {
+      search();
+    } catch (const Interrupted&) {
+      if (result_.screening.empty()) throw;
+      result_.is_interrupted = true;
+      if (accepted_) {
+        accept(VerdictKind::kFaster);
+      } else {
+        keep(choose_faster(), {});
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void search() {
     screen();
     const std::vector<Candidate> faster = choose_faster();
     for (const Candidate& candidate : faster) {
@@ -37,7 +55,7 @@ class Tuner {
     if (accepted_) {
       prefer_single(faster);
       accept(VerdictKind::kFaster);
-      return std::move(result_);
+      return;
     }
     const std::vector<Candidate> lighter = choose_lighter();
     for (const Candidate& candidate : lighter) {
@@ -48,12 +66,14 @@ class Tuner {
     } else {
       keep(faster, lighter);
     }
-    return std::move(result_);
   }
 
- private:
-  void announce(const std::string& step) {
-    if (progress_) progress_(std::clamp((laboratory_.now() - start_) / policy_.budget_seconds, 0.0, 1.0), step);
+  // The rest of compare_with_default, which tells its rounds of `step`.
+  Evidence measure(const std::string& step, const Candidate& candidate, int pairs, double deadline) {
+    const auto tick = [&] {
+      if (progress_) progress_(std::clamp((laboratory_.now() - start_) / policy_.budget_seconds, 0.0, 1.0), step);
+    };
+    return compare_with_default(laboratory_, policy_, default_settings_, candidate, pairs, deadline, tick);
   }
 
   void screen() {
@@ -63,15 +83,12 @@ class Tuner {
       const double now = laboratory_.now();
       return now + (screening_end - now) / static_cast<double>(waiting);
     };
-    announce("the default beside itself");
-    result_.itself = compare_with_default(laboratory_, policy_, default_settings_, {"", default_settings_}, 1,
-                                          share(candidates_.size() + 1));
+    result_.itself = measure("the default beside itself", {"", default_settings_}, 1, share(candidates_.size() + 1));
     result_.noise = result_.itself.ratio.is_known ? std::abs(result_.itself.ratio.median - 1) : 0;
     result_.least_gain = std::max(policy_.least_gain, result_.noise);
     for (size_t k = 0; k < candidates_.size(); ++k) {
-      announce(describe_difference(candidates_[k].settings, default_settings_));
-      result_.screening.push_back(compare_with_default(laboratory_, policy_, default_settings_, candidates_[k], 1,
-                                                       share(candidates_.size() - k)));
+      result_.screening.push_back(measure(describe_difference(candidates_[k].settings, default_settings_),
+                                          candidates_[k], 1, share(candidates_.size() - k)));
     }
   }
 
@@ -122,9 +139,8 @@ class Tuner {
   bool confirm(const Candidate& candidate, bool (Evidence::*is_good)(double) const, double margin) {
     const double now = laboratory_.now();
     if (now >= deadline_) return false;
-    announce("confirming " + describe_difference(candidate.settings, default_settings_));
-    Evidence found = compare_with_default(laboratory_, policy_, default_settings_, candidate, policy_.confirming_pairs,
-                                          now + (deadline_ - now) / 2);
+    Evidence found = measure("confirming " + describe_difference(candidate.settings, default_settings_), candidate,
+                             policy_.confirming_pairs, now + (deadline_ - now) / 2);
     const bool in_all_pairs = static_cast<int>(found.pair_medians.size()) == policy_.confirming_pairs;
     const bool is_confirmed = in_all_pairs && (found.*is_good)(margin);
     result_.confirmation.push_back(std::move(found));
@@ -170,6 +186,13 @@ class Tuner {
   void keep(const std::vector<Candidate>& faster, const std::vector<Candidate>& lighter) {
     const auto measured = std::count_if(result_.screening.begin(), result_.screening.end(),
                                         [](const Evidence& found) { return found.outcome != Outcome::kNotMeasured; });
+    if (result_.is_interrupted) {
+      result_.sentence = fmt::format(
+          "Interrupted: keep the default until a whole search has been made; {} of {} settings were measured{}.",
+          measured, candidates_.size(),
+          faster.empty() ? "" : ", " + describe_difference(faster[0].settings, default_settings_) + " seemed faster");
+      return;
+    }
     if (measured == 0 && !result_.screening.empty()) {
       result_.sentence = "Keep the default: the budget was too short to measure anything else.";
     } else if (!faster.empty()) {
@@ -251,6 +274,7 @@ json to_json(const TuneResult& result) {
   return {{"verdict", name_of(result.kind)},
           {"settings", result.settings},
           {"sentence", result.sentence},
+          {"is_interrupted", result.is_interrupted},
           {"least_gain", result.least_gain},
           {"evidence",
            {{"default_beside_itself", to_json(result.itself)},

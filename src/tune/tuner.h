@@ -25,15 +25,17 @@ struct TuneResult {
   Evidence itself;                     ///< The default beside itself.
   std::vector<Evidence> screening;     ///< Each candidate, in the order given.
   std::vector<Evidence> confirmation;  ///< What was measured again, in new processes.
+  bool is_interrupted = false;         ///< Ended by base/interrupt.h; the verdict is of what was known by then.
 };
 
-/// Called before each step with the share of the budget that is used and what comes next.
+/// Called before each round with the share of the budget that is used and what is being measured.
 using TuneProgress = std::function<void(double share, const std::string& step)>;
 
 /// Measures the default beside itself, then every candidate beside the default; combines the best value of each option
 /// that is faster; confirms the combination in new processes. When nothing is faster, settings that are as fast with
 /// less are considered. Within one option, settings whose times differ by less than policy.least_gain are a tie, which
-/// fewer threads win, then less memory. Throws attune::Error when the default itself cannot be measured.
+/// fewer threads win, then less memory. Throws attune::Error when the default itself cannot be measured, Interrupted
+/// when nothing was measured before the interrupt.
 TuneResult tune(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
                 const std::vector<Candidate>& candidates, const TuneProgress& progress = {});
 

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "attune/error.h"
+#include "base/interrupt.h"
 
 namespace attune {
 namespace {
@@ -249,6 +250,25 @@ TEST(Tuner, TheFileHasAllEvidence) {
   EXPECT_EQ(report.at("evidence").at("screening").size(), 2U);
   EXPECT_EQ(report.at("evidence").at("confirmation").at(0).at("pair_medians").size(), 4U);
   EXPECT_GT(report.at("evidence").at("default_beside_itself").at("ratios").size(), 5U);
+}
+
+TEST(Tuner, AnInterruptKeepsWhatIsKnown) {
+  const auto interrupt_at = [](int start) {
+    return [start, count = 0](const json& settings) mutable {
+      if (++count == start) throw Interrupted();
+      return Behaviour{.time_ratio = settings.contains("arena") ? 0.8 : 1.0};
+    };
+  };
+  EXPECT_THROW(run(interrupt_at(1), kTwo), Interrupted);
+  const TuneResult result = run(interrupt_at(6), kTwo);  // while the second candidate starts
+  EXPECT_TRUE(result.is_interrupted);
+  EXPECT_EQ(result.kind, VerdictKind::kKeepDefault);
+  ASSERT_EQ(result.screening.size(), 1);
+  EXPECT_EQ(result.screening[0].outcome, Outcome::kMeasured);
+  EXPECT_EQ(result.sentence,
+            "Interrupted: keep the default until a whole search has been made; 1 of 2 settings were measured, "
+            "arena=false seemed faster.");
+  EXPECT_TRUE(to_json(result).at("is_interrupted"));
 }
 
 }  // namespace

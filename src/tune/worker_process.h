@@ -4,7 +4,7 @@
 //   <- {"load_ms": 12.5, "threads": 2, "memory": {...}}       or   {"error": "why not"}
 //
 // A worker answers each request with one line, in order, and ends when its input ends. What the commands are is between
-// the worker and its user (tune/worker_trial.h); a worker may be written in any language.
+// the worker and its user: tune/worker_trial.h lists those of an engine's worker.
 #pragma once
 
 #include <nlohmann/json.hpp>

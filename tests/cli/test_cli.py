@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,10 +21,16 @@ ATTUNE = Path(os.environ.get("ATTUNE_BIN", ROOT / "build" / "attune")).resolve()
 pytestmark = pytest.mark.skipif(not ATTUNE.exists(), reason=f"{ATTUNE} is not built")
 
 
-def attune(*arguments: object, cwd: Path | None = None, code: int = 0) -> str:
-    """Standard output of a command that must end with `code`."""
+def attune(*arguments: object, cwd: Path | None = None, code: int = 0, env: dict[str, str] | None = None) -> str:
+    """Standard output of a command that must end with `code`, in this environment with `env` in addition."""
     result = subprocess.run(
-        [str(ATTUNE), *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
+        [str(ATTUNE), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        check=False,
+        env=os.environ | (env or {}),
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
@@ -184,20 +192,39 @@ def test_tune_python_snippet_is_python(model: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t.json").read_text())["default_settings"] == {"enable_cpu_mem_arena": False}
 
 
-def test_worker_answers_line_by_line(model: Path, tmp_path: Path) -> None:
-    prepare = {"command": "prepare", "model": str(model), "inputs": [], "shapes": [], "dims": ["batch=2"]}
+WORKER_SCRIPT = ROOT / "apps" / "attune" / "onnxruntime_worker.py"
+WORKERS = {"attune": [str(ATTUNE), "worker"], "onnxruntime": [sys.executable, "-c", WORKER_SCRIPT.read_text()]}
+
+
+@pytest.mark.parametrize("engine", WORKERS)
+def test_workers_answer_line_by_line(engine: str, model: Path, tmp_path: Path) -> None:
+    """The protocol of src/tune/worker_trial.h: the same requests to every engine's worker."""
+    x = np.ones((2, 16), "f4")
+    np.savez(tmp_path / "feeds.npz", **{"0/x": x, "1/x": x[:1]})
     requests = [
         {"command": "measure", "passes": 1},
-        prepare | {"int_range": "0:9", "seed": 1, "merge": True},
-        {"command": "load", "settings": {"intra_op_num_threads": 1}},
+        {"command": "prepare", "model": str(model), "feeds": str(tmp_path / "feeds.npz")},
+        {"command": "load", "settings": {"no_such_option": 1}},
+        {
+            "command": "load",
+            "settings": {
+                "intra_op_num_threads": 1,
+                "enable_cpu_mem_arena": False,
+                "graph_optimization_level": "ORT_ENABLE_BASIC",
+                "session.intra_op.allow_spinning": "0",
+                "free_dimension_overrides": {"other": 2},
+            },
+        },
         {"command": "measure", "passes": 3},
+        {"command": "idle", "seconds": 0.01},
         {"command": "outputs", "file": str(tmp_path / "out.npz")},
+        {"command": "operators", "operators": [["", "Foo", 17], ["", "Relu", 17], ["no.such.domain", "Relu", 1]]},
         {"command": "close"},
         {"command": "dance"},
         "nonsense",
     ]
     result = subprocess.run(
-        [str(ATTUNE), "worker"],
+        WORKERS[engine],
         input="".join(json.dumps(request) + "\n" for request in requests),
         capture_output=True,
         text=True,
@@ -206,14 +233,112 @@ def test_worker_answers_line_by_line(model: Path, tmp_path: Path) -> None:
     )
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(answers) == len(requests)
-    assert ["error" in answer for answer in answers] == [True, False, False, False, False, False, True, True]
-    assert len(answers[3]["pass_ms"]) == 3
-    assert answers[2]["threads"] == 1
+    failed = [index for index, answer in enumerate(answers) if "error" in answer]
+    assert failed == [0, 2, 9, 10], answers
+    assert "no_such_option" in answers[2]["error"]
+    assert all(
+        answer["memory"]["peak"] >= answer["memory"]["resident"] > 0 for answer in answers if "error" not in answer
+    )
+    assert answers[1]["version"]
+    assert answers[3]["threads"] == 1
+    assert len(answers[4]["pass_ms"]) == 3
+    assert answers[4]["cpu_ms"] > 0
+    assert answers[5]["cpu_ms"] >= 0
+    assert answers[7]["missing"] == [0, 2]
     with np.load(tmp_path / "out.npz") as saved:
-        assert saved["0/y"].shape == (2, 8)
+        np.testing.assert_allclose(saved["0/y"], expected(model, x), rtol=1e-4)
+        assert saved["1/y"].shape == (1, 8)
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "tune"])
+def test_memory_measures_onnxruntime(model: Path) -> None:
+    arguments = ("memory", model, "--arena", "off", "--runs", 1, "--engine", "onnxruntime", "--python", sys.executable)
+    (experiment,) = json.loads(attune(*arguments, "--json"))
+    assert [step["step"] for step in experiment["steps"]][2] == "run 1"
+    assert experiment["steps"][0]["resident_bytes"] > 20 << 20  # a Python with NumPy
+
+
+def test_tune_measures_onnxruntime(model: Path, tmp_path: Path) -> None:
+    arguments = ("--budget", 5, "--engine", "onnxruntime", "--python", sys.executable, "--intra-op-num-threads", 1)
+    out = attune("tune", model, *arguments, cwd=tmp_path)
+    assert "Engine:  onnxruntime" in out
+    assert "session = onnxruntime.InferenceSession(" in out
+    assert "C++" not in out
+    assert json.loads((tmp_path / "tuned.json").read_text())["engine"] == "onnxruntime"
+
+
+def test_compare_measures_both_engines(model: Path, tmp_path: Path) -> None:
+    arguments = (model, "--pairs", 2, "--seconds", 0.05, "--shape", "x=64x16", "--python", sys.executable)
+    report = json.loads(attune("compare", *arguments, "--json"))
+    assert report["attune"]["version"]
+    assert report["onnxruntime"]["version"]
+    assert set(report["metrics"]) == {"time_ms", "p95_ms", "cpu_ms", "start_ms", "peak_bytes", "held_bytes"}
+    for metric in report["metrics"].values():
+        assert len(metric["attune"]) == len(metric["onnxruntime"]) == len(metric["ratios"]) == 2
+        assert metric["ratio"]["low"] <= metric["ratio"]["median"] <= metric["ratio"]["high"]
+    assert all(value > 0 for value in report["metrics"]["time_ms"]["onnxruntime"])
+    (output,) = report["outputs"]
+    assert (output["name"], output["shape"], output["agrees"]) == ("y", [64, 8], True)
+    assert output["max"] < 1e-4
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    out = attune("compare", *arguments, env={"TMPDIR": str(temporary)})
+    for text in ("Time of a run, p95 (ms)", "Memory held (MiB)", "CPU in the second after", "x float 64x16", "ratio"):
+        assert text in out
+    assert any(sentence in out for sentence in ("is faster on this", "is slower on this", "about equally fast"))
+    assert list(temporary.glob("attune_*")) == []
+
+
+def test_compare_names_operators_that_an_engine_lacks(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("QuickGelu", ["x"], ["y"], domain="com.microsoft")],
+        "contributed",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    path = tmp_path / "contributed.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    out = attune("compare", path, "--python", sys.executable)
+    assert "Operators that Attune lacks:\n  com.microsoft.QuickGelu (opset 1)\n" in out
+    assert "Stay with onnxruntime" in out
+
+
+def test_compare_says_what_it_needs(model: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o700)
+    error = error_of("compare", model, "--python", python)
+    assert f"No onnxruntime: {python} has none" in error
+    assert "-m pip install onnxruntime" in error
+    assert "--python PATH" in error
+
+
+def test_tune_keeps_what_it_knows_on_ctrl_c(model: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [str(ATTUNE), "tune", str(model), "--budget", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        start_new_session=True,
+    )
+    time.sleep(8)  # time for some of its trials
+    assert list(temporary.glob("attune_*"))
+    os.killpg(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=20)
+    assert process.returncode == 130, out + error
+    assert error == "attune: Interrupted.\n"
+    assert list(temporary.glob("attune_*")) == []
+    assert "Interrupted: keep the default" in out
+    report = json.loads((tmp_path / "tuned.json").read_text())
+    assert report["is_interrupted"]
+    assert report["evidence"]["screening"][0]["outcome"] in ("measured", "dropped", "not measured")
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "compare", "tune"])
 def test_bad_models_are_one_line(command: str, tmp_path: Path) -> None:
     missing = tmp_path / "missing.onnx"
     assert "doesn't exist" in error_of(command, missing, cwd=tmp_path)
@@ -245,7 +370,7 @@ def test_bad_use_is_one_line_and_exit_code_2(model: Path) -> None:
     error_of("memory", model, "--arena", "maybe", code=2)
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "tune"])
+@pytest.mark.parametrize("command", ["run", "inspect", "bench", "memory", "profile", "compare", "tune"])
 def test_help_has_examples(command: str) -> None:
     out = attune(command, "--help")
     assert f"attune {command} model.onnx" in out

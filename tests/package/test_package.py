@@ -1,7 +1,9 @@
-"""The installed package: examples/cpp builds against it with find_package(attune) and runs."""
+"""The installed package: examples/cpp builds against it with find_package(attune) or pkg-config, and runs."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -98,6 +100,26 @@ def test_the_example_reports_errors(example: Path, tmp_path: Path) -> None:
     damaged.write_bytes(b"not a model")
     assert run(example, damaged).stderr.startswith("INVALID_PROTOBUF: ")
     assert run(example, damaged, -1).stderr.startswith("INVALID_ARGUMENT: ")
+
+
+@pytest.mark.skipif(shutil.which("pkg-config") is None, reason="pkg-config is not installed")
+def test_pkg_config_tells_how_to_build(prefix: Path, tmp_path: Path, model: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(prefix, moved, symlinks=True)
+    (file,) = moved.rglob("attune.pc")
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "attune"],
+        env=os.environ | {"PKG_CONFIG_PATH": str(file.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert any(flag.startswith("-I") and Path(flag[2:]).resolve() == moved / "include" for flag in flags)
+    source = ROOT / "examples" / "cpp" / "run_model.cpp"
+    must_run(build_setting("CMAKE_CXX_COMPILER"), "-std=c++20", source, "-o", tmp_path / "run_model", *flags)
+    result = run(tmp_path / "run_model", model, 1)
+    assert result.returncode == 0, result.stderr
+    assert "mean 0.250000" in result.stdout
 
 
 def test_only_public_headers_are_installed(prefix: Path) -> None:
