@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
 # The public headers below the session: which room each counts as. Those not named here count as session.
 PUBLIC_HEADERS: dict[str, str] = {
     "attune/error.h": "base",
+    "attune/log.h": "base",
     "attune/tensor.h": "tensor",
 }
 

@@ -3,6 +3,7 @@
 #define ATTUNE_ATTUNE_H_
 
 #include "attune/error.h"
+#include "attune/log.h"
 #include "attune/options.h"
 #include "attune/session.h"
 #include "attune/tensor.h"

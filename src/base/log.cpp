@@ -72,6 +72,13 @@ Logger::Logger(std::string id, int severity, int verbosity)
   }
 }
 
+Logger Logger::for_run(std::string_view tag, int severity, int verbosity) const {
+  std::string id = id_;
+  if (!id.empty() && !tag.empty()) id += ':';
+  id += tag;
+  return severity >= 0 ? Logger(std::move(id), severity, verbosity) : Logger(std::move(id), severity_, verbosity_);
+}
+
 void Logger::write(LogSeverity severity, std::string_view file, int line, std::string_view text) const {
   const LogRecord record{std::chrono::system_clock::now(), severity, id_, file, line, text};
   if (const LogSink* sink = current_sink.load(std::memory_order_acquire)) {

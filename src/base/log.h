@@ -1,45 +1,15 @@
-// Log lines: who writes them decides whether they are worth formatting, one replaceable sink decides where they go.
+// How the library logs: who writes a line decides whether it is worth formatting; attune/log.h decides where it goes.
 // Thread safety: everything here may be called from any thread; a Logger is an immutable value.
 #pragma once
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <functional>
 #include <string>
 #include <string_view>
 
+#include "attune/log.h"
+
 namespace attune {
-
-/// onnxruntime's levels and numbers.
-enum class LogSeverity : int { kVerbose = 0, kInfo = 1, kWarning = 2, kError = 3, kFatal = 4 };
-
-/// One line on its way to the sink; views are valid during the call.
-struct LogRecord {
-  std::chrono::system_clock::time_point time;
-  LogSeverity severity;
-  std::string_view id;  ///< The session's `logid`, or a run's tag.
-  std::string_view file;
-  int line;
-  std::string_view text;
-};
-
-/// "2026-11-22 18:58:23.090 [W:attune:my_session, session.cpp:120] text", in UTC, without a newline.
-std::string format_log_record(const LogRecord& record);
-
-/// Called from any thread, several at once, and must not throw.
-using LogSink = std::function<void(const LogRecord&)>;
-
-/// Where all log lines of the process go from now on; an empty function restores the default, which writes a formatted
-/// line to stderr in one call. Meant for a program's start: a sink lives until the process ends, because another thread
-/// may be inside it.
-void set_log_sink(LogSink sink);
-
-/// The severity and verbosity of loggers that name none: kWarning and 0 until set.
-LogSeverity default_log_severity();
-void set_default_log_severity(LogSeverity severity);
-int default_log_verbosity();
-void set_default_log_verbosity(int verbosity);
 
 /// What a session, or one run of it, logs through: cheap to copy.
 class Logger {
@@ -50,10 +20,15 @@ class Logger {
   /// `severity` -1 follows the default; 0 to 4 is a LogSeverity. Throws attune::Error kInvalidArgument for others.
   explicit Logger(std::string id, int severity = -1, int verbosity = 0);
 
+  /// What one run of this logger's owner logs through: `severity` -1 is this logger's own severity and verbosity; `tag`
+  /// is added to the id.
+  Logger for_run(std::string_view tag, int severity, int verbosity) const;
+
   bool enabled(LogSeverity severity) const {
     return static_cast<int>(severity) >= (severity_ >= 0 ? severity_ : static_cast<int>(default_log_severity()));
   }
-  /// Detail level of kVerbose lines that the user asked for.
+  /// Verbose lines of a detail that the user asked for; 0 is the least detail.
+  bool verbose(int detail) const { return enabled(LogSeverity::kVerbose) && detail <= verbosity(); }
   int verbosity() const { return severity_ >= 0 ? verbosity_ : default_log_verbosity(); }
   const std::string& id() const { return id_; }
 
@@ -75,4 +50,13 @@ class Logger {
     const ::attune::Logger& attune_logger = (logger);                                                            \
     if (attune_logger.enabled(::attune::LogSeverity::severity))                                                  \
       attune_logger.write(::attune::LogSeverity::severity, __FILE_NAME__, __LINE__, ::fmt::format(__VA_ARGS__)); \
+  } while (false)
+
+/// ATTUNE_LOG_DETAIL(logger, 1, "{} packs {} bytes", name, bytes): a verbose line for a log_verbosity_level of at least
+/// 1.
+#define ATTUNE_LOG_DETAIL(logger, detail, ...)                                                                   \
+  do {                                                                                                           \
+    const ::attune::Logger& attune_logger = (logger);                                                            \
+    if (attune_logger.verbose(detail))                                                                           \
+      attune_logger.write(::attune::LogSeverity::kVerbose, __FILE_NAME__, __LINE__, ::fmt::format(__VA_ARGS__)); \
   } while (false)

@@ -74,6 +74,26 @@ TEST(Log, ArgumentsOfUnwantedLinesAreNotEvaluated) {
   EXPECT_EQ(evaluated, 0);
 }
 
+TEST(Log, ARunHasItsOwnSeverityAndTag) {
+  const Logger session("s", 3, 1);
+  EXPECT_EQ(session.for_run("", -1, 0).id(), "s");
+  EXPECT_FALSE(session.for_run("", -1, 0).enabled(LogSeverity::kWarning));
+  EXPECT_EQ(session.for_run("", -1, 0).verbosity(), 1);
+  EXPECT_EQ(session.for_run("r", 0, 7).id(), "s:r");
+  EXPECT_TRUE(session.for_run("r", 0, 7).verbose(7));
+  EXPECT_FALSE(session.for_run("r", 0, 7).verbose(8));
+  EXPECT_EQ(Logger().for_run("r", -1, 0).id(), "r");
+  EXPECT_THROW(session.for_run("r", 5, 0), Error);
+}
+
+TEST(Log, VerboseLinesHaveADetail) {
+  Collector collector;
+  ATTUNE_LOG_DETAIL(Logger("s", 0, 1), 1, "wanted");
+  ATTUNE_LOG_DETAIL(Logger("s", 0, 1), 2, "too much");
+  ATTUNE_LOG_DETAIL(Logger("s", 1, 9), 0, "not severe enough");
+  EXPECT_THAT(collector.lines(), testing::ElementsAre("0 s wanted"));
+}
+
 TEST(Log, WrongSeverity) {
   EXPECT_THROW(Logger("s", 5), Error);
   EXPECT_THROW(Logger("s", -2), Error);

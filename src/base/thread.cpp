@@ -61,6 +61,8 @@ int64_t current_thread_id() noexcept {
 
 int64_t current_process_id() noexcept { return ::getpid(); }
 
+int current_cpu() noexcept { return ::sched_getcpu(); }
+
 void yield_thread() noexcept { ::sched_yield(); }
 
 }  // namespace attune

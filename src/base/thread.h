@@ -16,6 +16,9 @@ namespace attune {
 int64_t current_thread_id() noexcept;
 int64_t current_process_id() noexcept;
 
+/// The CPU that the calling thread runs on at the moment; -1 where the system does not tell.
+int current_cpu() noexcept;
+
 /// Offers the CPU to other threads.
 void yield_thread() noexcept;
 

@@ -2,10 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <limits>
 #include <protozero/pbf_writer.hpp>
+#include <system_error>
+#include <utility>
 
 #include "attune/error.h"
+#include "base/thread.h"
 
 namespace attune {
 namespace {
@@ -18,12 +25,59 @@ void write_entry(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_vi
   entry.add_string(2, value.data(), value.size());
 }
 
-void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view name) {
+/// Takes initializers that are kept beside the model.
+class DataFile {
+ public:
+  explicit DataFile(std::filesystem::path path) : path_(std::move(path)), stream_(path_, std::ios::binary) {}
+
+  /// Where the tensor's bytes begin: at a page, so that they can be mapped.
+  int64_t add(const Tensor& tensor) {
+    constexpr int64_t kPage = 4096;
+    const int64_t offset = (size_ + kPage - 1) / kPage * kPage;
+    stream_.seekp(offset);
+    stream_.write(static_cast<const char*>(tensor.raw()), static_cast<std::streamsize>(tensor.bytes()));
+    size_ = offset + static_cast<int64_t>(tensor.bytes());
+    return offset;
+  }
+
+  bool close() {
+    stream_.close();
+    return !stream_.fail();
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::ofstream stream_;
+  int64_t size_ = 0;
+};
+
+/// Initializers of at least kSmallestExternal bytes go to `file`, under its later name `location`.
+struct ExternalTarget {
+  static constexpr size_t kSmallestExternal = 1024;
+  DataFile* file = nullptr;
+  std::string location;
+
+  bool takes(const Tensor& tensor) const {
+    return file != nullptr && tensor.type() != DataType::kString && tensor.bytes() >= kSmallestExternal;
+  }
+};
+
+void write_external(pbf_writer& message, const Tensor& tensor, const ExternalTarget& target) {
+  const int64_t offset = target.file->add(tensor);
+  write_entry(message, 13, "location", target.location);
+  write_entry(message, 13, "offset", std::to_string(offset));
+  write_entry(message, 13, "length", std::to_string(tensor.bytes()));
+  message.add_enum(14, 1);  // EXTERNAL
+}
+
+void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view name, const ExternalTarget& target = {}) {
   message.add_packed_int64(1, tensor.shape().begin(), tensor.shape().end());
   message.add_int32(2, static_cast<int32_t>(tensor.type()));
   if (!name.empty()) message.add_string(8, name.data(), name.size());
   if (tensor.type() == DataType::kString) {
     for (const std::string& value : tensor.values<std::string>()) message.add_string(6, value);
+  } else if (target.takes(tensor)) {
+    write_external(message, tensor, target);
   } else {
     message.add_bytes(9, static_cast<const char*>(tensor.raw()), tensor.bytes());
   }
@@ -116,13 +170,14 @@ void write_node(pbf_writer& graph, const Node& node) {
   if (!node.domain.empty()) message.add_string(7, node.domain);
 }
 
-}  // namespace
+/// Initializers need not be inputs since this version; before it none of them could be left out of the inputs.
+constexpr int64_t kLeastIrVersion = 4;
 
-std::string write_model(const Graph& graph) {
+std::string write_model(const Graph& graph, const ExternalTarget& target) {
   std::string bytes;
   pbf_writer model(bytes);
   const ModelMetadata& metadata = graph.metadata;
-  model.add_int64(1, metadata.ir_version != 0 ? metadata.ir_version : 8);
+  model.add_int64(1, metadata.ir_version != 0 ? std::max(metadata.ir_version, kLeastIrVersion) : 8);
   model.add_string(2, metadata.producer_name);
   model.add_string(3, metadata.producer_version);
   model.add_string(4, metadata.domain);
@@ -133,9 +188,9 @@ std::string write_model(const Graph& graph) {
     for (const auto& node : graph.nodes()) write_node(message, *node);
     message.add_string(2, metadata.graph_name);
     for (const Value* value : graph.values()) {
-      if (!value->is_constant()) continue;
+      if (!value->is_constant() || value->producer() != nullptr) continue;
       pbf_writer tensor(message, 5);
-      write_tensor(tensor, value->constant, value->name);
+      write_tensor(tensor, value->constant, value->name, target);
     }
     message.add_string(10, metadata.graph_description);
     for (const Value* input : graph.inputs()) {
@@ -160,6 +215,77 @@ std::string write_model(const Graph& graph) {
                 fmt::format("A model of {} bytes is larger than protobuf allows.", bytes.size()));
   }
   return bytes;
+}
+
+[[noreturn]] void throw_unwritable(const std::filesystem::path& path, std::string_view why) {
+  throw Error(ErrorCode::kRuntimeException, fmt::format("The model cannot be written to '{}': {}", path.string(), why));
+}
+
+std::filesystem::path with_suffix(std::filesystem::path path, std::string_view suffix) {
+  path += suffix;
+  return path;
+}
+
+/// A file under a name of its own until all of it is there; taken away again when something fails.
+class NewFile {
+ public:
+  explicit NewFile(std::filesystem::path target)
+      : target_(std::move(target)), path_(with_suffix(target_, fmt::format(".new-{}", current_process_id()))) {}
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  ~NewFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+  void keep() {
+    std::error_code error;
+    std::filesystem::rename(path_, target_, error);
+    if (error) throw_unwritable(target_, error.message());
+  }
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path path_;
+};
+
+size_t initializer_bytes(const Graph& graph) {
+  size_t bytes = 0;
+  for (const Value* value : graph.values()) {
+    if (value->is_constant() && value->producer() == nullptr) bytes += value->constant.bytes();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::string write_model(const Graph& graph) { return write_model(graph, ExternalTarget{}); }
+
+void save_model(const Graph& graph, const std::filesystem::path& path, size_t largest_message) {
+  NewFile model(path);
+  const std::filesystem::path data_path = with_suffix(path, ".data");
+  NewFile data(data_path);
+  const auto write = [&](const ExternalTarget& target) {
+    errno = 0;
+    std::ofstream stream(model.path(), std::ios::binary);
+    if (!stream) throw_unwritable(path, std::strerror(errno));
+    const std::string bytes = write_model(graph, target);
+    stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    stream.close();
+    if (!stream) throw_unwritable(path, std::strerror(errno));
+  };
+  if (initializer_bytes(graph) > largest_message) {
+    DataFile file(data.path());
+    write({&file, data_path.filename().string()});
+    errno = 0;
+    if (!file.close()) throw_unwritable(data_path, std::strerror(errno));
+    data.keep();
+  } else {
+    write({});
+  }
+  model.keep();
 }
 
 }  // namespace attune

@@ -18,6 +18,7 @@
 #include "ops/infer.h"
 #include "ops/op_def.h"
 #include "optimize/optimize.h"
+#include "optimize/standardize.h"
 
 namespace attune {
 
@@ -153,6 +154,25 @@ inline void expect_close(const Tensor& actual, const Tensor& expected, float tol
 
 inline Tensor random_feed(const Shape& shape, uint32_t seed = 1, float low = -1.0F, float high = 1.0F);
 
+/// The graph as it is written for other runtimes has standard operators only, and computes the same.
+inline void expect_standard(const Graph& graph, int opset, const std::map<std::string, Tensor>& feeds,
+                            const std::vector<Tensor>& expected, float tolerance) {
+  const Graph standard = standardize(graph);
+  standard.check();
+  for (const auto& node : standard.nodes()) {
+    EXPECT_EQ(node->domain, "") << node->describe();
+    EXPECT_EQ(node->version, opset) << node->describe();
+  }
+  ASSERT_TRUE(can_evaluate(standard));
+  const std::vector<Tensor> actual = evaluate_graph(standard, feeds);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(standard.outputs()[i].name, graph.outputs()[i].name);
+    EXPECT_EQ(standard.outputs()[i].value->name, graph.outputs()[i].name);
+    expect_close(actual[i], expected[i], tolerance);
+  }
+}
+
 /// Builds a graph, optimizes it at each level with every check on and compares what the graphs compute, as far as their
 /// operators exist. Float inputs named in `shapes` are fed with random numbers. Returns the graph of the last level,
 /// rewritten as if all operators existed.
@@ -177,6 +197,7 @@ Graph check_levels(Build&& build, const std::map<std::string, Shape>& shapes, in
       EXPECT_EQ(optimized.graph.outputs()[i].name, original.graph.outputs()[i].name);
       expect_close(actual[i], expected[i], tolerance);
     }
+    expect_standard(optimized.graph, opset, feeds, actual, tolerance);
   }
   GraphMaker structural(opset);
   build(structural);

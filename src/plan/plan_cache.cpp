@@ -23,6 +23,7 @@ BoundStart PlanCache::find_or_bind(const Program& program, std::span<const Shape
   const std::lock_guard lock(mutex_);
   entries_.push_front({std::vector<Shape>(inputs.begin(), inputs.end()), start});
   if (entries_.size() > kCapacity) entries_.pop_back();
+  start.is_new = true;
   return start;
 }
 

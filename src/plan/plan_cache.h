@@ -19,6 +19,8 @@ struct BoundStart {
   std::shared_ptr<const Segment> segment;
   /// Null when the segment is the last: nothing is bound after it.
   std::shared_ptr<const BindState> state;
+  /// Bound by this call, not kept from an earlier one.
+  bool is_new = false;
 };
 
 /// Keeps the first segments of the shapes used last. Later segments depend on data and are bound anew each run.

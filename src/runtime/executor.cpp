@@ -11,23 +11,12 @@
 #include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/thread.h"
+#include "runtime/node_profile.h"
+#include "runtime/plan_log.h"
 #include "runtime/step_queue.h"
 
 namespace attune {
 namespace {
-
-/// "[{"float":[1,3,224,224]}]", as onnxruntime's profile writes shapes.
-std::string shapes_as_json(std::span<const TensorView> views) {
-  std::string text = "[";
-  for (const TensorView& view : views) {
-    if (view.dims == nullptr) continue;
-    if (text.size() > 1) text += ',';
-    text += fmt::format("{{\"{}\":[", data_type_name(view.type));
-    for (int axis = 0; axis < view.rank(); ++axis) text += fmt::format("{}{}", axis > 0 ? "," : "", view.dim(axis));
-    text += "]}";
-  }
-  return text + "]";
-}
 
 std::string shapes_as_text(std::span<const TensorView> views) {
   std::string text;
@@ -51,7 +40,11 @@ class Run {
     shapes.reserve(inputs_.size());
     for (const Tensor& input : inputs_) shapes.push_back(input.shape());
     const BindOptions options{.threads = environment_.threads, .concurrent = environment_.lanes != nullptr};
+    const int64_t start_ns = environment_.profiler != nullptr ? monotonic_ns() : 0;
     const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
+    if (start.is_new && environment_.logger != nullptr) {
+      log_plan(*environment_.logger, program_, *start.segment);
+    }
     run_segment(*start.segment);
     if (!start.segment->is_last) {
       BindState state = *start.state;
@@ -60,6 +53,11 @@ class Run {
         segments_.push_back(bind_segment(program_, state, options));
         run_segment(*segments_.back());
       } while (!segments_.back()->is_last);
+    }
+    if (environment_.profiler != nullptr) {
+      environment_.profiler->record(ProfileCategory::kSession,
+                                    options.concurrent ? "ParallelExecutor::Execute" : "SequentialExecutor::Execute",
+                                    start_ns, monotonic_ns(), current_thread_id());
     }
     return std::move(outputs_);
   }
@@ -76,8 +74,8 @@ class Run {
   class StepRun final : public RunContext {
    public:
     StepRun(std::span<const TensorView> inputs, std::span<TensorView> outputs, std::span<std::byte> workspace,
-            const Step& step, Run& run)
-        : RunContext(inputs, outputs, workspace, run.environment_.parallel), step_(step), run_(run) {}
+            Parallel& parallel, const Step& step, Run& run)
+        : RunContext(inputs, outputs, workspace, parallel), step_(step), run_(run) {}
 
     void give_output(int i, Tensor tensor) override {
       run_.accept(step_.outputs[static_cast<size_t>(i)], std::move(tensor));
@@ -117,15 +115,19 @@ class Run {
     for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
     const std::span<const TensorView> inputs(lane.inputs.data(), step.inputs.size());
     const std::span<TensorView> outputs(lane.outputs.data(), step.outputs.size());
-    StepRun context(inputs, outputs, {region_ + planned.workspace_offset, planned.workspace_bytes}, step, *this);
+    const std::span<std::byte> workspace(region_ + planned.workspace_offset, planned.workspace_bytes);
     lane.denormals.set(step.flushes_denormals);
     if (environment_.profiler == nullptr) {
+      StepRun context(inputs, outputs, workspace, environment_.parallel, step, *this);
       run_step(step, context, inputs);
       return;
     }
-    const int64_t start = monotonic_ns();
+    NodeProfile profile(*environment_.profiler, environment_.parallel);
+    StepRun context(inputs, outputs, workspace, profile.threads(), step, *this);
     run_step(step, context, inputs);
-    record(step, planned.step, start, inputs, outputs);
+    // What the step allocated by itself has its shape only now.
+    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
+    profile.finish(program_, planned.step, inputs, outputs);
   }
 
   TensorView view_at(int value) const { return value == kNoValue ? TensorView{} : views_[static_cast<size_t>(value)]; }
@@ -200,37 +202,6 @@ class Run {
   static std::string describe_failure(const Step& step, std::string_view why, std::span<const TensorView> inputs) {
     return fmt::format("Non-zero status code returned while running {} Status Message: {} Input shapes: {}",
                        step.describe(), why, shapes_as_text(inputs));
-  }
-
-  void record(const Step& step, int index, int64_t start, std::span<const TensorView> inputs,
-              std::span<const TensorView> outputs) {
-    const int64_t end = monotonic_ns();
-    int64_t output_bytes = 0;
-    for (const TensorView& output : outputs) {
-      if (output.dims != nullptr && output.data != nullptr)
-        output_bytes += static_cast<int64_t>(output.physical_bytes());
-    }
-    int64_t parameter_bytes = 0;
-    int64_t activation_bytes = 0;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (step.inputs[i] == kNoValue) continue;
-      const bool constant = program_.values[static_cast<size_t>(step.inputs[i])].is_constant;
-      (constant ? parameter_bytes : activation_bytes) += static_cast<int64_t>(inputs[i].physical_bytes());
-    }
-    ProfileArgs args;
-    args.add("op_name", step.op_type)
-        .add("provider", "CPUExecutionProvider")
-        .add("node_index", static_cast<int64_t>(index))
-        .add("parameter_size", parameter_bytes)
-        .add("activation_size", activation_bytes)
-        .add("output_size", output_bytes)
-        .add_json("input_type_shape", shapes_as_json(inputs))
-        .add_json("output_type_shape", shapes_as_json(outputs))
-        .add_json("thread_scheduling_stats", fmt::format("{{\"main_thread\":{{\"thread_id\":\"{}\"}},\"threads\":{}}}",
-                                                         current_thread_id(), environment_.parallel.threads()));
-    const std::string name =
-        fmt::format("{}_kernel_time", step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name);
-    environment_.profiler->record(ProfileCategory::kNode, name, start, end, current_thread_id(), args);
   }
 
   void learn_given_shapes(const Segment& segment, BindState& state) const {

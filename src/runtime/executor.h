@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attune/tensor.h"
+#include "base/log.h"
 #include "base/parallel.h"
 #include "plan/plan_cache.h"
 #include "plan/program.h"
@@ -28,6 +29,7 @@ struct RunEnvironment {
   /// The most threads of any run of the session: what plans reserve scratch memory for.
   int threads = 1;
   Profiler* profiler = nullptr;                  ///< Null when profiling is off.
+  const Logger* logger = nullptr;                ///< Null where nothing is logged.
   const std::atomic<bool>* terminate = nullptr;  ///< Looked at before each step; null when nobody can end the run.
 };
 

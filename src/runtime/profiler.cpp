@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -41,20 +42,33 @@ std::string timestamp(int64_t time_ns) {
 
 }  // namespace
 
+void ProfileArgs::begin(std::string_view key) {
+  if (text_.empty()) {
+    text_.reserve(1024);  // what a node's arguments take
+  } else {
+    text_ += ',';
+  }
+  append_json_string(text_, key);
+  text_ += " : ";
+}
+
 ProfileArgs& ProfileArgs::add(std::string_view key, std::string_view text) {
-  std::string json;
-  append_json_string(json, text);
-  return add_json(key, json);
+  begin(key);
+  append_json_string(text_, text);
+  return *this;
 }
 
 ProfileArgs& ProfileArgs::add(std::string_view key, int64_t number) {
-  return add_json(key, fmt::format("\"{}\"", number));
+  begin(key);
+  text_ += '"';
+  const fmt::format_int digits(number);
+  text_.append(digits.data(), digits.size());
+  text_ += '"';
+  return *this;
 }
 
 ProfileArgs& ProfileArgs::add_json(std::string_view key, std::string_view json) {
-  if (!text_.empty()) text_ += ',';
-  append_json_string(text_, key);
-  text_ += " : ";
+  begin(key);
   text_ += json;
   return *this;
 }
@@ -107,21 +121,28 @@ Profiler::~Profiler() {
 
 void Profiler::record(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns,
                       int64_t thread_id, const ProfileArgs& args) {
-  // The spaces are onnxruntime's, for readers that search the text.
-  std::string line =
-      fmt::format("\n{{\"cat\" : \"{}\",\"pid\" :{},\"tid\" :{},\"dur\" :{},\"ts\" :{},\"ph\" : \"X\",\"name\" :",
-                  category == ProfileCategory::kNode ? "Node" : "Session", output_->process_id, thread_id,
-                  (end_ns - start_ns) / 1000, (start_ns - start_monotonic_ns_) / 1000);
-  append_json_string(line, name);
-  line += ",\"args\" : {";
-  line += args.text();
-  line += "}}";
-
+  static constexpr std::string_view kCategories[] = {"Session", "Node", "Thread"};
+  const int64_t begin_us = (start_ns - start_monotonic_ns_) / 1000;
+  const int64_t end_us = (end_ns - start_monotonic_ns_) / 1000;
   const std::lock_guard lock(output_->mutex);
   if (!output_->open()) return;
-  if (std::exchange(output_->any, true)) output_->pending += ',';
-  output_->pending += line;
-  if (output_->pending.size() >= kFlushBytes) output_->flush();
+  std::string& pending = output_->pending;
+  if (std::exchange(output_->any, true)) pending += ',';
+  // The spaces are onnxruntime's, for readers that search the text.
+  fmt::format_to(std::back_inserter(pending),
+                 "\n{{\"cat\" : \"{}\",\"pid\" :{},\"tid\" :{},\"dur\" :{},\"ts\" :{},\"ph\" : \"X\",\"name\" :",
+                 kCategories[static_cast<size_t>(category)], output_->process_id, thread_id, end_us - begin_us,
+                 begin_us);
+  append_json_string(pending, name);
+  pending += ",\"args\" : {";
+  pending += args.text();
+  pending += "}}";
+  if (pending.size() >= kFlushBytes) output_->flush();
+}
+
+bool Profiler::is_open() const {
+  const std::lock_guard lock(output_->mutex);
+  return output_->open();
 }
 
 std::string Profiler::end() {

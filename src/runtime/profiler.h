@@ -9,7 +9,8 @@
 
 namespace attune {
 
-/// The arguments of one event, written as they are added. onnxruntime writes numbers as strings, and so does `add`.
+/// The arguments of one event, written as they are added: keys are plain ASCII. onnxruntime writes numbers as strings,
+/// and so does `add`.
 class ProfileArgs {
  public:
   ProfileArgs& add(std::string_view key, std::string_view text);
@@ -20,16 +21,21 @@ class ProfileArgs {
   const std::string& text() const { return text_; }
 
  private:
+  void begin(std::string_view key);
+
   std::string text_;
 };
 
-enum class ProfileCategory { kSession, kNode };
+/// kThread is a thread that helped with a node: readers that add up node events must not count it.
+enum class ProfileCategory { kSession, kNode, kThread };
 
 /// Session events are `model_loading_uri` (or `model_loading_array`), `session_initialization`, `model_run`,
-/// `SequentialExecutor::Execute`; node events `<node>_kernel_time` with the arguments op_name, provider
-/// "CPUExecutionProvider", node_index, input_type_shape, output_type_shape, thread_scheduling_stats, output_size,
-/// parameter_size, activation_size. An event costs about 1 us with its arguments; the file is written in pieces of
-/// kFlushBytes.
+/// `SequentialExecutor::Execute` or `ParallelExecutor::Execute`; node events `<node>_kernel_time` (node_profile.h) with
+/// the arguments op_name, provider "CPUExecutionProvider", node_index, input_type_shape, output_type_shape,
+/// thread_scheduling_stats, output_size, parameter_size, activation_size; thread events `<node>_worker` with
+/// node_index, num_run and busy_us. An event costs about half a microsecond with its arguments; the file is written in
+/// pieces of kFlushBytes. Times are whole microseconds, as onnxruntime's, cut off so that an event lies within its
+/// parent's.
 class Profiler {
  public:
   /// Creates `<prefix>_YYYY-MM-DD_HH-MM-SS_mmm.json` (local time; a name that exists is not reused). Throws
@@ -48,6 +54,9 @@ class Profiler {
   /// Completes the file and returns its name; "" the second time. Throws attune::Error kRuntimeException if the file
   /// could not be written.
   std::string end();
+
+  /// False after `end`, and in a child of fork: events are ignored.
+  bool is_open() const;
 
   /// When the profile began, nanoseconds since 1970.
   int64_t start_time_ns() const { return start_time_ns_; }

@@ -100,7 +100,11 @@ const std::vector<Row>& rows() {
        &SessionOptions::enable_profiling},
       {text("profile_file_prefix", "onnxruntime_profile_", "Begins the trace's file name; the time follows."),
        &SessionOptions::profile_file_prefix},
-      {text("optimized_model_filepath", "", "Where to write the optimized model; not supported yet."),
+      {text("optimized_model_filepath", "",
+            "Where to write the optimized model, in standard operators: what was folded, merged and moved stays so, "
+            "fused "
+            "operators are spelled out and fused again when the file is loaded. onnxruntime reads it too. Initializers "
+            "beyond 1.9 GiB go to a second file, named alike with .data behind it."),
        &SessionOptions::optimized_model_filepath},
       {integer("log_severity_level", kBehaviour, -1, -1, 4,
                "The least severe log line that is written: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal; -1 follows "

@@ -1,7 +1,6 @@
 #include "attune/session.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -12,7 +11,9 @@
 #include "base/thread.h"
 #include "graph/graph.h"
 #include "onnx/reader.h"
+#include "onnx/writer.h"
 #include "optimize/optimize.h"
+#include "optimize/standardize.h"
 #include "plan/plan_cache.h"
 #include "plan/program.h"
 #include "runtime/executor.h"
@@ -20,6 +21,7 @@
 #include "runtime/region.h"
 #include "runtime/thread_pool.h"
 #include "session/feeds.h"
+#include "session/session_log.h"
 
 namespace attune {
 namespace {
@@ -74,7 +76,8 @@ void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& siz
 
 class InferenceSession::Impl {
  public:
-  Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view event)
+  /// `source` is the model's file, or says that it came from memory; `event` is what the profile calls its loading.
+  Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view source, std::string_view event)
       : options_(checked(options)),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
         limits_(limits_of(options)),
@@ -86,7 +89,7 @@ class InferenceSession::Impl {
     Graph graph = load();
     const int64_t loaded = monotonic_ns();
     if (profiler_ != nullptr) profiler_->record(ProfileCategory::kSession, event, start, loaded, current_thread_id());
-    prepare(std::move(graph));
+    prepare(std::move(graph), source);
     if (profiler_ != nullptr) {
       profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, monotonic_ns(),
                         current_thread_id());
@@ -96,6 +99,7 @@ class InferenceSession::Impl {
   std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
                           const RunOptions& options) {
     const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
+    const Logger logger = logger_.for_run(options.run_tag, options.log_severity_level, options.log_verbosity_level);
     const std::vector<Tensor> inputs = match_feeds(inputs_, overridable_, feeds);
     const std::vector<size_t> wanted = match_outputs(outputs_, output_names);
     const ScopedDenormalsAsZero float_mode(flush_denormals_);
@@ -110,6 +114,7 @@ class InferenceSession::Impl {
                                        .lanes = limits_.lanes > 1 ? &threads : nullptr,
                                        .threads = limits_.threads,
                                        .profiler = profiler_.get(),
+                                       .logger = &logger,
                                        .terminate = options.terminate.get()};
       results = run_program(environment, inputs);
     }
@@ -158,13 +163,10 @@ class InferenceSession::Impl {
  private:
   static const SessionOptions& checked(const SessionOptions& options) {
     validate(options);
-    if (!options.optimized_model_filepath.empty()) {
-      throw Error(ErrorCode::kNotImplemented, "Option 'optimized_model_filepath' is not supported yet.");
-    }
     return options;
   }
 
-  void prepare(Graph graph) {
+  void prepare(Graph graph, std::string_view source) {
     const int64_t start = monotonic_ns();
     const auto newest = graph.opsets.find("");
     if (newest != graph.opsets.end() && newest->second > kNewestOpset) {
@@ -176,6 +178,9 @@ class InferenceSession::Impl {
     inputs_ = describe_inputs(graph);
     overridable_ = describe_overridable(graph);
     parameters_ = count_parameters(graph);
+    log_model(logger_, source, graph, parameters_);
+    warn_of_options(logger_, options_);
+    const int64_t constant_bytes = count_constant_bytes(graph);
     ThreadPool::shared().reserve(limits_.most_threads());
     RunThreads parallel(ThreadPool::shared(), limits_.threads, limits_.may_spin);
     OptimizeReport passes;
@@ -183,17 +188,14 @@ class InferenceSession::Impl {
     context.parallel = &parallel;
     context.report = &passes;
     optimize_graph(graph, internal_level(options_.graph_optimization_level), context);
+    log_optimization(logger_, options_, passes, graph, constant_bytes);
+    if (!options_.optimized_model_filepath.empty()) {
+      save_model(standardize(graph), options_.optimized_model_filepath);
+      ATTUNE_LOG(logger_, kInfo, "Wrote the optimized model to '{}'.", options_.optimized_model_filepath);
+    }
     outputs_ = describe_outputs(graph);
     program_ = compile(std::move(graph), parallel);
-    ATTUNE_LOG(logger_, kInfo, "Model '{}': {} nodes, {} after optimization, {} steps; {} threads; ready in {:.1f} ms.",
-               model_.graph_name, passes.nodes_before, passes.nodes_after, program_.steps.size(), limits_.threads,
-               static_cast<double>(monotonic_ns() - start) * 1e-6);
-    const int usable = usable_cpus();
-    if (options_.intra_op_num_threads > usable) {
-      ATTUNE_LOG(logger_, kWarning,
-                 "intra_op_num_threads is {}, but this process may use {} CPUs: runs will be slower.",
-                 options_.intra_op_num_threads, usable);
-    }
+    log_program(logger_, program_, limits_.threads, static_cast<double>(monotonic_ns() - start) * 1e-6);
   }
 
   PlanReport report(const Segment& segment) const;
@@ -277,12 +279,12 @@ std::string_view version() { return ATTUNE_VERSION; }
 
 InferenceSession::InferenceSession(const std::filesystem::path& model, const SessionOptions& options)
     : impl_(std::make_unique<Impl>(
-          options, [&] { return load_graph(model); }, "model_loading_uri")) {}
+          options, [&] { return load_graph(model); }, model.string(), "model_loading_uri")) {}
 
 InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared_ptr<const void> owner,
                                    const SessionOptions& options)
     : impl_(std::make_unique<Impl>(
-          options, [&] { return load_graph(model, std::move(owner)); }, "model_loading_array")) {}
+          options, [&] { return load_graph(model, std::move(owner)); }, "a model in memory", "model_loading_array")) {}
 
 InferenceSession::~InferenceSession() = default;
 InferenceSession::InferenceSession(InferenceSession&&) noexcept = default;

@@ -1,0 +1,14 @@
+// What a run says of itself in the log.
+#pragma once
+
+#include "base/log.h"
+#include "plan/plan.h"
+#include "plan/program.h"
+
+namespace attune {
+
+/// A plan made for new input shapes, at severity info: its steps and its memory. A warning where independent steps were
+/// to run at the same time and there are none.
+void log_plan(const Logger& logger, const Program& program, const Segment& segment);
+
+}  // namespace attune
