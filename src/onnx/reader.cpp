@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <protozero/exception.hpp>
-#include <protozero/pbf_reader.hpp>
 #include <utility>
 #include <vector>
 
 #include "attune/error.h"
 #include "base/file_mapping.h"
 #include "onnx/external_data.h"
+#include "onnx/protobuf.h"
 #include "onnx/tensor_reader.h"
 
 namespace attune {

@@ -5,10 +5,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <protozero/pbf_writer.hpp>
 #include <random>
 
 #include "attune/error.h"
+#include "onnx/protobuf.h"
 #include "onnx/writer.h"
 
 namespace attune {
@@ -50,6 +50,13 @@ ErrorCode code_of(const std::string& bytes, std::string* text = nullptr) {
   }
   ADD_FAILURE() << "accepted";
   return ErrorCode::kFail;
+}
+
+TEST(Reader, AFieldOfAnotherWireTypeIsDamage) {
+  const std::string number_for_graph = {7 << 3 | 0, 5, 0, 0, 0, 0, 0};
+  EXPECT_EQ(code_of(number_for_graph), ErrorCode::kInvalidProtobuf);
+  const std::string text_for_ir_version = {1 << 3 | 2, 1, 'x'};
+  EXPECT_EQ(code_of(text_for_ir_version), ErrorCode::kInvalidProtobuf);
 }
 
 TEST(Reader, ReadsWhatTheWriterWrites) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <protozero/pbf_reader.hpp>
 #include <string>
 
 #include "attune/tensor.h"
 #include "onnx/external_data.h"
+#include "onnx/protobuf.h"
 
 namespace attune {
 

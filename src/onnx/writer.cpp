@@ -7,12 +7,12 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <protozero/pbf_writer.hpp>
 #include <system_error>
 #include <utility>
 
 #include "attune/error.h"
 #include "base/thread.h"
+#include "onnx/protobuf.h"
 
 namespace attune {
 namespace {
