@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -75,12 +76,19 @@ void PageMapping::grow(size_t bytes) {
     *this = PageMapping(bytes);
     return;
   }
+#ifdef __SANITIZE_THREAD__
+  // It does not follow mremap, and takes an address that is used again for a race.
+  PageMapping copy(bytes);
+  std::memcpy(copy.data_, data_, size_);
+  *this = std::move(copy);
+#else
   check_memory_limit(bytes);
   const size_t size = round_to_pages(bytes);
   void* data = ::mremap(data_, size_, size, MREMAP_MAYMOVE);
   if (data == MAP_FAILED) throw_no_memory(bytes);
   data_ = static_cast<std::byte*>(data);
   size_ = size;
+#endif
 }
 
 void PageMapping::release_tail(size_t offset) noexcept {
