@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -128,6 +129,14 @@ std::optional<double> ratio(const std::vector<std::string>& quota, const std::ve
 }
 
 }  // namespace
+
+const fs::path& system_root() {
+  static const fs::path& root = *new fs::path([] {
+    const char* given = std::getenv("ATTUNE_SYSTEM_ROOT");
+    return given != nullptr && *given != 0 ? given : "/";
+  }());
+  return root;
+}
 
 std::optional<double> cgroup_cpu_quota(const fs::path& root) {
   std::optional<double> quota;

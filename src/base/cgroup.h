@@ -8,11 +8,15 @@
 
 namespace attune {
 
+/// What stands for "/" where the machine's limits are read: the environment variable ATTUNE_SYSTEM_ROOT, by which tests
+/// pretend to be in a container. Read once.
+const std::filesystem::path& system_root();
+
 /// CPUs' worth of time that the process may use, such as 1.5: the smallest quota / period on the way from its own group
-/// up to the top that it can see. `root` stands for "/" in tests.
-std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
+/// up to the top that it can see.
+std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = system_root());
 
 /// Bytes of memory that the process and its siblings may use: the smallest limit on the same way.
-std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root = "/");
+std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root = system_root());
 
 }  // namespace attune

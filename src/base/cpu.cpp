@@ -113,7 +113,7 @@ int usable_cpus() {
 int default_thread_count() {
   static const int count = [] {
     const std::vector<int> cpus = affinity_cpus();
-    return choose_thread_count(static_cast<int>(cpus.size()), count_physical_cores(cpus),
+    return choose_thread_count(static_cast<int>(cpus.size()), count_physical_cores(cpus, system_root()),
                                cgroup_cpu_quota().value_or(0));
   }();
   return count;

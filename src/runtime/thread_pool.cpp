@@ -166,6 +166,7 @@ struct ThreadPool::State {
     for (Slot& slot : slots) {
       slot.state = 0;
       slot.busy = false;
+      slot.failed = false;
       slot.error = nullptr;
     }
     generation.store(fork_generation(), std::memory_order_release);

@@ -77,8 +77,8 @@ const std::vector<Row>& rows() {
       {choice(
            "execution_mode", 0, kExecutionModes,
            "ORT_SEQUENTIAL runs one node after another on all threads, best for almost every model. ORT_PARALLEL runs "
-           "independent nodes at the same time, one thread each, which can pay for wide graphs of small nodes; it "
-           "needs more memory."),
+           "independent nodes at the same time, those on the longest way to the end first; threads that no node needs "
+           "help the others. It pays for wide graphs of small nodes, costs nothing on a chain, and needs more memory."),
        &SessionOptions::execution_mode},
       {integer("intra_op_num_threads", kPerformance, 0, 0, kMostThreads,
                "Threads that one run may use, the caller included. 0 chooses: the smallest of the affinity mask, the "

@@ -22,6 +22,7 @@
 #include "runtime/thread_pool.h"
 #include "session/feeds.h"
 #include "session/session_log.h"
+#include "session/thread_options.h"
 
 namespace attune {
 namespace {
@@ -41,25 +42,10 @@ OptimizationLevel internal_level(GraphOptimizationLevel level) {
   return OptimizationLevel::kAll;
 }
 
-bool config_flag(const SessionOptions& options, const std::string& key, bool fallback) {
-  const auto entry = options.config_entries.find(key);
-  return entry == options.config_entries.end() ? fallback : entry->second != "0";
-}
-
 ModelDescription describe_model(const Graph& graph) {
   const ModelMetadata& data = graph.metadata;
   return {data.producer_name, data.producer_version, data.graph_name, data.graph_description, data.domain,
           data.description,   data.version,          data.ir_version, graph.opsets,           data.custom};
-}
-
-int thread_count(int option) { return option > 0 ? option : default_thread_count(); }
-
-RunLimits limits_of(const SessionOptions& options) {
-  const bool is_parallel = options.execution_mode == ExecutionMode::kParallel;
-  return {.threads = thread_count(options.intra_op_num_threads),
-          .may_spin = config_flag(options, "session.intra_op.allow_spinning", true),
-          .lanes = is_parallel ? thread_count(options.inter_op_num_threads) : 1,
-          .lanes_may_spin = config_flag(options, "session.inter_op.allow_spinning", true)};
 }
 
 void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& sizes) {
@@ -80,7 +66,8 @@ class InferenceSession::Impl {
   Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view source, std::string_view event)
       : options_(checked(options)),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
-        limits_(limits_of(options)),
+        limits_(run_limits(options)),
+        own_pool_(make_own_pool(options, limits_, logger_)),
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
         regions_(options.enable_cpu_mem_arena),
         output_buffers_(options.enable_cpu_mem_arena) {
@@ -105,7 +92,7 @@ class InferenceSession::Impl {
     const ScopedDenormalsAsZero float_mode(flush_denormals_);
     std::vector<Tensor> results;
     {
-      RunThreads threads(ThreadPool::shared(), limits_);
+      RunThreads threads(pool(), limits_);
       const RunEnvironment environment{.program = program_,
                                        .plans = plans_,
                                        .regions = regions_,
@@ -166,6 +153,8 @@ class InferenceSession::Impl {
     return options;
   }
 
+  ThreadPool& pool() { return own_pool_ != nullptr ? *own_pool_ : ThreadPool::shared(); }
+
   void prepare(Graph graph, std::string_view source) {
     const int64_t start = monotonic_ns();
     const auto newest = graph.opsets.find("");
@@ -181,8 +170,8 @@ class InferenceSession::Impl {
     log_model(logger_, source, graph, parameters_);
     warn_of_options(logger_, options_);
     const int64_t constant_bytes = count_constant_bytes(graph);
-    ThreadPool::shared().reserve(limits_.most_threads());
-    RunThreads parallel(ThreadPool::shared(), limits_.threads, limits_.may_spin);
+    pool().reserve(limits_.most_threads());
+    RunThreads parallel(pool(), limits_.threads, limits_.may_spin);
     OptimizeReport passes;
     OptimizeContext context;
     context.parallel = &parallel;
@@ -205,6 +194,7 @@ class InferenceSession::Impl {
   SessionOptions options_;
   Logger logger_;
   RunLimits limits_;  ///< One lane is one step after another.
+  std::unique_ptr<ThreadPool> own_pool_;
   bool flush_denormals_;
   std::unique_ptr<Profiler> profiler_;
   ModelDescription model_;

@@ -2,18 +2,24 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "base/thread.h"
 #include "graph/graph.h"
 #include "onnx/writer.h"
 #include "ops/evaluate.h"
 #include "ops/infer.h"
 #include "ops/op_def.h"
+#include "runtime/thread_pool.h"
 
 namespace attune {
 namespace {
@@ -393,6 +399,7 @@ TEST(Session, RandomGraphsAgreeWithTheNaiveRun) {
         options.enable_cpu_mem_arena = mode != 0;
         options.execution_mode = mode == 2 ? ExecutionMode::kParallel : ExecutionMode::kSequential;
         options.inter_op_num_threads = 3;
+        options.log_severity_level = 4;  // more threads than CPUs are worth a warning
         InferenceSession session = session_of(graph, options);
         for (int run = 0; run < 2; ++run) {
           const std::vector<Tensor> actual = session.run(named);
@@ -478,6 +485,72 @@ TEST(Session, ProfilesEveryNode) {
   EXPECT_TRUE(has("session_initialization"));
   EXPECT_TRUE(has("model_run"));
   std::remove(file.c_str());
+}
+
+/// Delays tasks at random and remembers who ran them, for as long as it lives.
+class RandomDelays {
+ public:
+  RandomDelays() {
+    threads().clear();
+    set_task_probe([] {
+      thread_local std::minstd_rand random(static_cast<unsigned>(current_thread_id()));
+      if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 300));
+      const std::lock_guard lock(mutex());
+      threads().insert(current_thread_id());
+    });
+  }
+  ~RandomDelays() { set_task_probe(nullptr); }
+  static std::set<int64_t>& threads() {
+    static std::set<int64_t> ids;
+    return ids;
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex only;
+    return only;
+  }
+};
+
+TEST(Session, EightThreadsWorkAndNoDelayChangesABit) {
+  Graph graph = empty_graph();
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{4, 300, 256});
+  graph.add_input(x);
+  std::vector<Value*> ends;
+  for (int branch = 0; branch < 3; ++branch) {
+    Value* product = graph.add_value("product" + std::to_string(branch));
+    Value* curve = graph.add_value("curve" + std::to_string(branch));
+    Value* soft = graph.add_value("soft" + std::to_string(branch));
+    Tensor weights = floats({256, 256}, static_cast<float>(branch));
+    for (float& weight : weights.values<float>()) weight = std::sin(weight) * 0.1F;
+    graph.add_node("MatMul", {x, graph.add_constant(weights, "w" + std::to_string(branch))}, {product});
+    graph.add_node("Tanh", {product}, {curve});
+    graph.add_node("Softmax", {curve}, {soft});
+    ends.push_back(soft);
+  }
+  Value* y = graph.add_value("y");
+  graph.add_node("Sum", ends, {y});
+  graph.add_output(y);
+  Tensor input = floats({4, 300, 256});
+  for (float& value : input.values<float>()) value = std::cos(value);
+  const NamedTensor feed{"x", input};
+
+  SessionOptions options;
+  options.log_severity_level = 4;
+  options.intra_op_num_threads = 1;
+  const std::vector<float> wanted = values_of(session_of(graph, options).run({&feed, 1})[0]);
+  options.intra_op_num_threads = 8;
+  options.inter_op_num_threads = 3;
+  for (const ExecutionMode mode : {ExecutionMode::kSequential, ExecutionMode::kParallel}) {
+    options.execution_mode = mode;
+    InferenceSession session = session_of(graph, options);
+    const RandomDelays delays;
+    // Who comes when is up to the operating system: a busy one may need several runs.
+    for (int run = 0; run < 100 && (run < 5 || RandomDelays::threads().size() < 8); ++run) {
+      ASSERT_EQ(values_of(session.run({&feed, 1})[0]), wanted) << "run " << run;
+    }
+    EXPECT_EQ(RandomDelays::threads().size(), 8u);
+  }
 }
 
 }  // namespace
