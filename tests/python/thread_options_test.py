@@ -112,7 +112,8 @@ for _ in range(3):
 assert len(workers()) == 3, workers()
 """
     root = container(tmp_path / "root", 2, "100000")
-    lines = run_program(tmp_path, program + check, ATTUNE_SYSTEM_ROOT=str(root)).splitlines()
+    written = run_program(tmp_path, program + check, ATTUNE_SYSTEM_ROOT=str(root))
+    lines = [line for line in written.splitlines() if "CPUs" in line]
     assert len(lines) == 1
     assert f"{option} is 4, but this process may use 1 CPUs" in lines[0]
 
