@@ -95,7 +95,8 @@ def test_every_thread_is_seen(options: attune.SessionOptions) -> None:
     nodes = {(e["args"]["node_index"], e["tid"]): e for e in events if e["cat"] == "Node"}
     helpers = [e for e in events if e["cat"] == "Thread"]
     assert {e["tid"] for e in nodes.values()} == {threading.get_native_id()}
-    assert len({e["tid"] for e in helpers} | {threading.get_native_id()}) == 2
+    # Another worker of the process's pool may help in each run.
+    assert len({e["tid"] for e in helpers} | {threading.get_native_id()}) >= 2
     assert all(e["name"].endswith("_worker") and int(e["args"]["num_run"]) > 0 for e in helpers)
 
 
