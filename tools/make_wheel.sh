@@ -17,7 +17,7 @@ $python -m auditwheel show dist/*.whl
 
 # First with NumPy alone: the module, the command.
 clean=$work/clean/bin
-$python -c 'import sys; print(sys._base_executable)' | xargs -I{} {} -m venv $work/clean
+"$($python -c 'import sys; print(sys._base_executable)')" -m venv $work/clean
 install=("$clean/pip" --disable-pip-version-check -q install)
 "${install[@]}" "$(grep '^numpy==' tools/requirements.txt)" dist/*.whl
 "$clean/attune" --version

@@ -317,7 +317,7 @@ def test_tune_keeps_what_it_knows_on_ctrl_c(model: Path, tmp_path: Path) -> None
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     process = subprocess.Popen(
-        [str(ATTUNE), "tune", str(model), "--budget", "60"],
+        [str(ATTUNE), "tune", str(model), "--budget", "60", "--shape", "x=20000x16"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -325,7 +325,10 @@ def test_tune_keeps_what_it_knows_on_ctrl_c(model: Path, tmp_path: Path) -> None
         env=os.environ | {"TMPDIR": str(temporary)},
         start_new_session=True,
     )
-    time.sleep(8)  # time for some of its trials
+    deadline = time.monotonic() + 120
+    while not list(temporary.glob("attune_*/reference.npz")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(8)  # the default beside itself, and another setting or more
     assert list(temporary.glob("attune_*"))
     os.killpg(process.pid, signal.SIGINT)
     out, error = process.communicate(timeout=20)
