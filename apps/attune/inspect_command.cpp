@@ -10,6 +10,7 @@
 #include "command.h"
 #include "feeds.h"
 #include "onnx/reader.h"
+#include "passes_report.h"
 #include "settings.h"
 #include "table.h"
 
@@ -22,10 +23,12 @@ constexpr const char* kExamples = R"(Examples:
   attune inspect model.onnx
   attune inspect model.onnx --shape images=32x3x224x224 --top 20
   attune inspect model.onnx --dim batch=8 --json
+  attune inspect model.onnx --passes --graph-optimization-level ORT_ENABLE_BASIC
 
 "Operators" counts the model's nodes and those that are left after optimization.
 The plan is that of one run with the shown input shapes: "region" is the memory
-of its intermediate tensors, "lower bound" the most that are alive at once.)";
+of its intermediate tensors, "lower bound" the most that are alive at once.
+--passes lists what each optimization level does, and what it did to this model.)";
 
 struct InspectFlags {
   std::string model;
@@ -33,6 +36,7 @@ struct InspectFlags {
   SessionOptions options;
   size_t top = 8;
   bool as_json = false;
+  bool passes = false;
 };
 
 std::string operator_name(std::string_view domain, std::string_view op_type) {
@@ -195,6 +199,12 @@ json plan_to_json(const PlanReport& plan) {
 }
 
 void inspect(const InspectFlags& flags) {
+  if (flags.passes) {
+    const json report = make_passes_report(flags.model, flags.options);
+    fmt::print("{}", flags.as_json ? report.dump(2, ' ', false, json::error_handler_t::replace) + '\n'
+                                   : format_passes_report(report, flags.top));
+    return;
+  }
   InferenceSession session(flags.model, flags.options);
   const std::map<std::string, Shape> shapes = resolve_shapes(flags.feeds, session.inputs());
   const PlanReport plan = session.plan_report(shapes);
@@ -243,6 +253,7 @@ void add_inspect_command(CLI::App& app) {
   command->add_option("MODEL", flags->model, "The ONNX file")->required();
   command->add_option("--top", flags->top, "How many nodes to list")->type_name("N")->capture_default_str();
   command->add_flag("--json", flags->as_json, "Print JSON, with all nodes");
+  command->add_flag("--passes", flags->passes, "Show instead what each pass of the optimizer changed and refused");
   add_feed_flags(*command, flags->feeds, false);
   add_session_flags(*command, flags->options);
   command->footer(kExamples);

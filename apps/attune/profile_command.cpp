@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 
 #include "attune/session.h"
 #include "command.h"
 #include "feeds.h"
+#include "profile_page.h"
 #include "settings.h"
 #include "table.h"
 #include "trace.h"
@@ -20,8 +22,10 @@ constexpr const char* kExamples = R"(Examples:
   attune profile model.onnx --shape images=8x3x224x224 --runs 50 --top 30
   attune profile model.onnx --profile-file-prefix /tmp/trace
 
-The trace file stays; chrome://tracing and ui.perfetto.dev open it. Times are of
-all runs but the --warmup ones, which the trace has too.)";
+The trace file stays; chrome://tracing and ui.perfetto.dev open it. Beside it lies
+a page for any browser: the timeline of each thread, operators, nodes against
+what the machine can do, memory over time. Times are of all runs but the --warmup
+ones, which the trace has too.)";
 
 struct ProfileFlags {
   std::string model;
@@ -30,13 +34,13 @@ struct ProfileFlags {
   int runs = 10;
   int warmup = 2;
   size_t top = 15;
+  bool has_page = true;
 };
 
 // What the plan says of the node that a trace names: 0 where the plan does not reach it.
 double flops_of(const PlanReport& plan, const NodeTime& node) {
-  const auto index = static_cast<size_t>(node.index);
-  if (node.index < 0 || index >= plan.nodes.size() || plan.nodes[index].op_type != node.op_type) return 0;
-  return plan.nodes[index].flops;
+  const NodeReport* planned = find_planned(plan, node);
+  return planned != nullptr ? planned->flops : 0.0;
 }
 
 std::string percent(double part, double whole) { return whole > 0 ? fmt::format("{:.1f}", 100 * part / whole) : ""; }
@@ -116,6 +120,12 @@ void profile(const ProfileFlags& flags) {
   print_nodes(trace, plan, flags.top);
   print_operators(trace, plan);
   fmt::print("Trace: {}\n", file);
+  if (!flags.has_page) return;
+  const std::string page = std::filesystem::path(file).replace_extension(".html").string();
+  const std::string description = fmt::format("{} \u00b7 {} \u00b7 attune {}", describe_feeds(feeds),
+                                              describe_settings(settings_of(flags.options)), version());
+  write_page(make_profile_page(flags.model, description, trace, plan, measure_machine(session.threads())), page);
+  fmt::print("Page:  {}\n", page);
 }
 
 }  // namespace
@@ -133,6 +143,7 @@ void add_profile_command(CLI::App& app) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command->add_option("--top", flags->top, "How many nodes to list")->type_name("N")->capture_default_str();
+  command->add_flag("!--no-page", flags->has_page, "Write no HTML page");
   add_feed_flags(*command, flags->feeds);
   add_session_flags(*command, flags->options);
   command->footer(kExamples);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "attune/error.h"
@@ -15,39 +16,61 @@ using nlohmann::json;
 
 constexpr std::string_view kNodeSuffix = "_kernel_time";
 
-// [{"float":[1,64,56,56]}] to "1x64x56x56".
-std::string first_shape(const json& shapes) {
-  if (!shapes.is_array() || shapes.empty() || !shapes[0].is_object() || shapes[0].empty()) return "";
+// [{"float":[1,64,56,56]},{"float":[64]}] to "1x64x56x56, 64".
+std::string shapes_text(const json& shapes) {
   std::string text;
-  for (const json& dim : *shapes[0].begin()) text += fmt::format("{}{}", text.empty() ? "" : "x", dim.get<int64_t>());
+  if (!shapes.is_array()) return text;
+  for (const json& shape : shapes) {
+    if (!shape.is_object() || shape.empty()) continue;
+    std::string dims;
+    for (const json& dim : *shape.begin()) dims += fmt::format("{}{}", dims.empty() ? "" : "x", dim.get<int64_t>());
+    text += (text.empty() ? "" : ", ") + (dims.empty() ? "scalar" : dims);
+  }
   return text;
 }
 
+int number(const json& args, const char* key) { return std::stoi(args.at(key).get<std::string>()); }
+
+double size_of(const json& args, const char* key) {
+  return args.contains(key) ? std::stod(args.at(key).get<std::string>()) : 0.0;
+}
+
 Trace collect(const json& events, int skip_runs) {
-  std::vector<std::pair<int64_t, int64_t>> runs;  // when each begins, and how long it takes, in microseconds
+  std::vector<RunTime> runs;
   for (const json& event : events) {
-    if (event.at("name") == "model_run") runs.emplace_back(event.at("ts"), event.at("dur"));
+    if (event.at("name") == "model_run") runs.push_back({event.value("tid", 0), event.at("ts"), event.at("dur"), {}});
   }
-  std::sort(runs.begin(), runs.end());
+  std::sort(runs.begin(), runs.end(), [](const RunTime& a, const RunTime& b) { return a.start_us < b.start_us; });
   const auto skipped = std::min(static_cast<size_t>(skip_runs), runs.size());
-  const int64_t from = skipped < runs.size() ? runs[skipped].first : 0;
+  const int64_t from = skipped < runs.size() ? runs[skipped].start_us : 0;
   Trace trace;
   for (size_t k = skipped; k < runs.size(); ++k) {
     ++trace.runs;
-    trace.runs_ms += static_cast<double>(runs[k].second) * 1e-3;
+    trace.run_times.push_back(runs[k]);
+    trace.runs_ms += static_cast<double>(runs[k].length_us) * 1e-3;
   }
   std::map<int, NodeTime> nodes;
   for (const json& event : events) {
     const std::string name = event.at("name");
-    if (event.at("cat") != "Node" || !name.ends_with(kNodeSuffix) || event.at("ts").get<int64_t>() < from) continue;
+    const bool helps = event.at("cat") == "Thread";
+    const int64_t start = event.at("ts");
+    if (start < from || !(helps || (event.at("cat") == "Node" && name.ends_with(kNodeSuffix)))) continue;
     const json& args = event.at("args");
-    const int index = std::stoi(args.at("node_index").get<std::string>());
+    const int index = number(args, "node_index");
+    const auto after = std::upper_bound(trace.run_times.begin(), trace.run_times.end(), start,
+                                        [](int64_t ts, const RunTime& run) { return ts < run.start_us; });
+    if (after != trace.run_times.begin()) {
+      std::prev(after)->events.push_back({index, event.value("tid", 0), start, event.at("dur"), helps});
+    }
+    if (helps) continue;
     NodeTime& node = nodes[index];
     if (node.calls == 0) {
       node.name = name.substr(0, name.size() - kNodeSuffix.size());
       node.op_type = args.at("op_name");
       node.index = index;
-      node.output_shape = first_shape(args.value("output_type_shape", json()));
+      node.input_shapes = shapes_text(args.value("input_type_shape", json()));
+      node.output_shape = shapes_text(args.value("output_type_shape", json()));
+      node.bytes = size_of(args, "activation_size") + size_of(args, "parameter_size") + size_of(args, "output_size");
     }
     ++node.calls;
     node.total_ms += event.at("dur").get<double>() * 1e-3;

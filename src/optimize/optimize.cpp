@@ -81,10 +81,11 @@ class Optimizer {
   void log(const Pass& pass, Rewriter& rewriter, double milliseconds) {
     auto& reports = context_.report->passes;
     auto entry = std::find_if(reports.begin(), reports.end(), [&](const PassReport& r) { return r.pass == pass.name; });
-    if (entry == reports.end()) entry = reports.insert(reports.end(), PassReport{pass.name, 0, 0, 0.0, {}});
+    if (entry == reports.end()) entry = reports.insert(reports.end(), PassReport{.pass = pass.name});
     ++entry->runs;
     entry->changes += rewriter.changes();
     entry->milliseconds += milliseconds;
+    for (std::string& change : rewriter.take_described()) entry->described.push_back(std::move(change));
     // The last round sees the graph as it stays: what it refuses is what was refused for good.
     entry->refusals = rewriter.take_refusals();
   }
@@ -113,14 +114,20 @@ void optimize_graph(Graph& graph, OptimizationLevel level, const OptimizeContext
   }
 }
 
-std::vector<std::string_view> pass_names() {
-  std::vector<std::string_view> names;
+std::vector<PassInfo> pass_infos() {
+  std::vector<PassInfo> infos;
   for (const Stage& stage : optimize::stages()) {
     for (const Pass& pass : stage) {
-      if (std::find(names.begin(), names.end(), pass.name) == names.end()) names.push_back(pass.name);
+      const auto same =
+          std::find_if(infos.begin(), infos.end(), [&](const PassInfo& i) { return i.name == pass.name; });
+      if (same == infos.end()) {
+        infos.push_back({pass.name, pass.level, optimize::purpose_of(pass.name)});
+      } else {
+        same->level = std::min(same->level, pass.level);
+      }
     }
   }
-  return names;
+  return infos;
 }
 
 }  // namespace attune

@@ -33,8 +33,10 @@ struct PassReport {
   std::string_view pass;
   int runs = 0;
   int changes = 0;
+  /// One text a change, such as "Add node. Name:'a' became FusedConv"; empty unless OptimizeContext::describes_changes.
+  std::vector<std::string> described = {};
   double milliseconds = 0.0;
-  std::vector<Refusal> refusals;
+  std::vector<Refusal> refusals = {};
 };
 
 struct OptimizeReport {
@@ -58,6 +60,8 @@ struct OptimizeContext {
   Parallel* parallel = nullptr;
   /// Filled when not null.
   OptimizeReport* report = nullptr;
+  /// Whether the report says which nodes changed, not only how many.
+  bool describes_changes = false;
   /// Passes to leave out, by name.
   std::vector<std::string> disabled;
   /// Bytes that a folded constant may take; larger ones are folded only when they replace as much.
@@ -73,7 +77,14 @@ struct OptimizeContext {
 /// left alone.
 void optimize_graph(Graph& graph, OptimizationLevel level, const OptimizeContext& context = {});
 
-/// Names of all passes in order, for documentation and `OptimizeContext::disabled`.
-std::vector<std::string_view> pass_names();
+/// A pass as documentation and users see it.
+struct PassInfo {
+  std::string_view name;     ///< As in PassReport::pass and `OptimizeContext::disabled`.
+  OptimizationLevel level;   ///< The least level that runs it.
+  std::string_view purpose;  ///< "Nodes whose inputs are known become constants"
+};
+
+/// All passes in the order in which they first run.
+std::vector<PassInfo> pass_infos();
 
 }  // namespace attune

@@ -53,10 +53,35 @@ TEST(Optimize, DisabledPassesDoNotRun) {
   EXPECT_EQ(make.graph.nodes().size(), 1U);
 }
 
-TEST(Optimize, EveryPassHasAName) {
-  const auto names = pass_names();
-  EXPECT_GT(names.size(), 15U);
-  EXPECT_EQ(names.front(), "fold_constants");
+TEST(Optimize, EveryPassHasANameAndAPurpose) {
+  const auto infos = pass_infos();
+  EXPECT_GT(infos.size(), 15U);
+  EXPECT_EQ(infos.front().name, "fold_constants");
+  for (const PassInfo& info : infos) {
+    EXPECT_FALSE(info.purpose.empty()) << info.name;
+    EXPECT_NE(info.level, OptimizationLevel::kNone) << info.name;
+  }
+}
+
+TEST(Optimize, ChangesAreDescribedOnRequest) {
+  for (const bool wanted : {false, true}) {
+    GraphMaker make;
+    make.output(make.op("Identity", {make.op("Relu", {make.input("x", {2, 3})})}));
+    OptimizeReport report;
+    OptimizeContext context;
+    context.report = &report;
+    context.describes_changes = wanted;
+    optimize_graph(make.graph, kAll, context);
+    std::vector<std::string> described;
+    for (const PassReport& pass : report.passes) {
+      EXPECT_EQ(pass.described.size(), wanted ? static_cast<size_t>(pass.changes) : 0U);
+      described.insert(described.end(), pass.described.begin(), pass.described.end());
+    }
+    if (wanted) {
+      ASSERT_EQ(described.size(), 1U);
+      EXPECT_EQ(described[0].find("Identity node. Name:'Identity_of_the_test' gave way to"), 0U) << described[0];
+    }
+  }
 }
 
 TEST(FoldConstants, EvaluatesWhatDependsOnConstants) {

@@ -1,5 +1,7 @@
 #include "optimize/passes.h"
 
+#include <utility>
+
 namespace attune::optimize {
 namespace {
 
@@ -43,7 +45,36 @@ const Stage kFuse = {
     {"simplify_reshapes", kExtended, simplify_reshapes},
 };
 
+constexpr std::pair<std::string_view, std::string_view> kPurposes[] = {
+    {"fold_constants", "what depends on constants alone is computed now"},
+    {"remove_no_ops", "nodes that compute nothing go"},
+    {"merge_common", "nodes that compute the same become one"},
+    {"simplify_reshapes", "chains of reshapes become one, with constant targets"},
+    {"merge_transposes", "transposes after each other become one or cancel"},
+    {"fold_pad", "padding moves into the convolution or pooling behind it"},
+    {"fold_batch_normalization", "BatchNormalization moves into the weights before it"},
+    {"fold_scale_and_bias", "constant factors and summands move into weights"},
+    {"push_transposes", "transposes move behind what works on any layout, where they cancel"},
+    {"recognize_activations", "HardSwish, Swish, Mish and others that are spelled out"},
+    {"recognize_gelu", "GELU that is spelled out"},
+    {"recognize_softmax", "Softmax that is spelled out"},
+    {"recognize_layer_normalization", "LayerNormalization that is spelled out"},
+    {"recognize_global_pooling", "means over an image become GlobalAveragePool"},
+    {"factor_gates", "x + x * gate becomes x * (gate + 1)"},
+    {"fuse_attention", "attention without the matrix of scores in memory"},
+    {"fuse_conv", "convolutions take the sum and the activation behind them"},
+    {"fuse_matmul", "products take transposes, scales, bias, sum and activation"},
+    {"fuse_skip_layer_normalization", "a sum and its normalization become one node"},
+};
+
 }  // namespace
+
+std::string_view purpose_of(std::string_view pass) {
+  for (const auto& [name, purpose] : kPurposes) {
+    if (name == pass) return purpose;
+  }
+  return {};
+}
 
 const std::vector<Stage>& stages() {
   static const std::vector<Stage> all = {kSimplify, kRecognize, kFuse};

@@ -20,6 +20,9 @@ struct Pass {
 using Stage = std::vector<Pass>;
 const std::vector<Stage>& stages();
 
+/// What a pass does, in one line for users.
+std::string_view purpose_of(std::string_view pass);
+
 // What computes nothing, and what can be computed now.
 void fold_constants(Rewriter& rewriter);
 void remove_no_ops(Rewriter& rewriter);

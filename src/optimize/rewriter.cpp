@@ -30,6 +30,10 @@ bool Rewriter::can_make(const Node& node, std::string_view op_type, std::string_
 }
 
 void Rewriter::become(Node& node, Replacement replacement) {
+  if (describes()) {
+    const bool same = node.op_type == replacement.op_type;
+    described_.push_back(node.describe() + (same ? " was rewritten" : " became " + replacement.op_type));
+  }
   std::vector<Node*> producers;
   for (int index = 0; index < node.input_count(); ++index) {
     Value* input = node.input(index);
@@ -46,6 +50,10 @@ void Rewriter::become(Node& node, Replacement replacement) {
 }
 
 void Rewriter::replace_value(Value* from, Value* to) {
+  if (describes()) {
+    described_.push_back(fmt::format(
+        "{} gave way to '{}'", from->producer() != nullptr ? from->producer()->describe() : from->name, to->name));
+  }
   if (!to->shape) to->shape = from->shape;
   if (to->type == DataType::kUndefined) to->type = from->type;
   graph_.replace_all_uses(from, to);
@@ -62,6 +70,9 @@ Node* Rewriter::add_node(Replacement replacement, std::vector<Value*> outputs) {
 }
 
 void Rewriter::set_input(Node& node, int index, Value* value) {
+  if (describes()) {
+    described_.push_back(fmt::format("{} reads {} now", node.describe(), value == nullptr ? "less" : value->name));
+  }
   Node* producer = node.input(index) == nullptr ? nullptr : node.input(index)->producer();
   graph_.set_input(&node, index, value);
   if (producer != nullptr) drop_unused(producer);

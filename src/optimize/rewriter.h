@@ -76,17 +76,20 @@ class Rewriter {
   int changes() const { return changes_; }
   bool wants_inference() const { return wants_inference_; }
   std::vector<Refusal> take_refusals() { return std::move(refusals_); }
+  std::vector<std::string> take_described() { return std::move(described_); }
   /// Frees what was taken out and sorts the graph if nodes were added. To be called once, at the end of the pass.
   void finish();
 
  private:
   std::vector<Node*> snapshot() const;
   void drop_unused(Node* node);
+  bool describes() const { return context_.report != nullptr && context_.describes_changes; }
 
   Graph& graph_;
   const OptimizeContext& context_;
   std::unordered_set<const Node*> gone_;
   std::vector<Refusal> refusals_;
+  std::vector<std::string> described_;
   int changes_ = 0;
   bool unsorted_ = false;
   bool wants_inference_ = false;

@@ -21,26 +21,12 @@
 #include "runtime/region.h"
 #include "runtime/thread_pool.h"
 #include "session/feeds.h"
+#include "session/optimization_level.h"
 #include "session/session_log.h"
 #include "session/thread_options.h"
 
 namespace attune {
 namespace {
-
-OptimizationLevel internal_level(GraphOptimizationLevel level) {
-  switch (level) {
-    case GraphOptimizationLevel::kDisableAll:
-      return OptimizationLevel::kNone;
-    case GraphOptimizationLevel::kEnableBasic:
-      return OptimizationLevel::kBasic;
-    case GraphOptimizationLevel::kEnableExtended:
-    case GraphOptimizationLevel::kEnableLayout:
-      return OptimizationLevel::kExtended;
-    case GraphOptimizationLevel::kEnableAll:
-      break;
-  }
-  return OptimizationLevel::kAll;
-}
 
 ModelDescription describe_model(const Graph& graph) {
   const ModelMetadata& data = graph.metadata;
@@ -176,7 +162,7 @@ class InferenceSession::Impl {
     OptimizeContext context;
     context.parallel = &parallel;
     context.report = &passes;
-    optimize_graph(graph, internal_level(options_.graph_optimization_level), context);
+    optimize_graph(graph, optimization_level(options_.graph_optimization_level), context);
     log_optimization(logger_, options_, passes, graph, constant_bytes);
     if (!options_.optimized_model_filepath.empty()) {
       save_model(standardize(graph), options_.optimized_model_filepath);

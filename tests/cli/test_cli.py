@@ -153,6 +153,39 @@ def test_profile_lists_nodes_and_keeps_the_trace(model: Path, tmp_path: Path) ->
     (trace,) = tmp_path.glob("*.json")
     assert trace.name in out
     assert any(event["name"] == "model_run" for event in json.loads(trace.read_text()))
+    page = trace.with_suffix(".html")
+    assert page.name in out
+    html = page.read_text()
+    data = json.loads(html.split("const data = ", 1)[1].split(";\n", 1)[0])
+    assert len(data["runs"]) == 3
+    assert data["runs"][0]["events"]
+    assert data["nodes"][0]["flops"] >= 2 * 64 * 16 * 8
+    assert data["machine"]["gflops"] > 0
+    assert data["machine"]["gbs"] > 0
+    assert "src=" not in html.split("<body>", 1)[1].split("<script>", 1)[0]
+    assert "<link" not in html
+
+
+def test_profile_without_a_page(model: Path, tmp_path: Path) -> None:
+    out = attune("profile", model, "--runs", 1, "--no-page", cwd=tmp_path)
+    assert ".html" not in out
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_inspect_passes_shows_what_each_level_did(model: Path) -> None:
+    out = attune("inspect", model, "--passes")
+    for text in ("ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL", "fold_constants"):
+        assert text in out
+    assert "Add node. Name:'bias' became FusedMatMul" in out
+    assert "At ORT_ENABLE_ALL, 3 nodes became 1." in out
+    assert max(map(len, out.splitlines())) <= 110
+    report = json.loads(attune("inspect", model, "--passes", "--json", "--graph-optimization-level", "ORT_ENABLE_BASIC"))
+    assert report["level"] == "ORT_ENABLE_BASIC"
+    assert report["nodes_before"] == report["nodes_after"] == 3
+    assert {p["level"] for p in report["passes"] if p["runs"] > 0} == {"ORT_ENABLE_BASIC"}
+    full = json.loads(attune("inspect", model, "--passes", "--json"))
+    fused = next(p for p in full["passes"] if p["pass"] == "fuse_matmul")
+    assert fused["changes"] == len(fused["changed"]) >= 2
 
 
 def test_tune_reports_and_saves(model: Path, tmp_path: Path) -> None:
