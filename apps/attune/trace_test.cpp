@@ -57,5 +57,23 @@ TEST_F(TraceTest, OtherFilesAreErrors) {
   EXPECT_THROW(read_trace("/no/such/file", 0), Error);
 }
 
+TEST_F(TraceTest, EventsBelongToTheirRuns) {
+  const std::string helper =
+      R"({"cat":"Thread","tid":9,"ts":205000,"dur":7,"name":"b_worker","args":{"node_index":"1","num_run":"2"}})";
+  const Trace trace = read("[" + node_event(0, 90, "b", 1) + "," + run_event(0, 100) + "," +
+                               node_event(200000, 1000, "b", 1) + "," + helper + "," + run_event(200000, 9000) + "]",
+                           0);
+  ASSERT_EQ(trace.run_times.size(), 2U);
+  EXPECT_EQ(trace.run_times[0].events.size(), 1U);
+  ASSERT_EQ(trace.run_times[1].events.size(), 2U);
+  EXPECT_FALSE(trace.run_times[1].events[0].helps);
+  EXPECT_TRUE(trace.run_times[1].events[1].helps);
+  EXPECT_EQ(trace.run_times[1].events[1].thread, 9);
+  EXPECT_EQ(trace.run_times[1].events[1].length_us, 7);
+  ASSERT_EQ(trace.nodes.size(), 1U);
+  EXPECT_EQ(trace.nodes[0].calls, 2);  // the helper is no call
+  EXPECT_EQ(trace.nodes[0].output_shape, "1x64x7x7");
+}
+
 }  // namespace
 }  // namespace attune

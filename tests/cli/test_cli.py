@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,6 +167,22 @@ def test_profile_lists_nodes_and_keeps_the_trace(model: Path, tmp_path: Path) ->
     assert "<link" not in html
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")
+def test_a_browser_draws_the_page(model: Path, tmp_path: Path) -> None:
+    attune("profile", model, "--runs", 2, "--shape", "x=64x16", cwd=tmp_path)
+    (page,) = tmp_path.glob("*.html")
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert '<h1 id="title" title=' in done.stdout
+    assert "measured on" in done.stdout.split('id="legend"')[1]  # what the script writes last
+    assert '<td class="text ">FusedMatMul</td>' in done.stdout
+
+
 def test_profile_without_a_page(model: Path, tmp_path: Path) -> None:
     out = attune("profile", model, "--runs", 1, "--no-page", cwd=tmp_path)
     assert ".html" not in out
@@ -179,7 +196,9 @@ def test_inspect_passes_shows_what_each_level_did(model: Path) -> None:
     assert "Add node. Name:'bias' became FusedMatMul" in out
     assert "At ORT_ENABLE_ALL, 3 nodes became 1." in out
     assert max(map(len, out.splitlines())) <= 110
-    report = json.loads(attune("inspect", model, "--passes", "--json", "--graph-optimization-level", "ORT_ENABLE_BASIC"))
+    report = json.loads(
+        attune("inspect", model, "--passes", "--json", "--graph-optimization-level", "ORT_ENABLE_BASIC")
+    )
     assert report["level"] == "ORT_ENABLE_BASIC"
     assert report["nodes_before"] == report["nodes_after"] == 3
     assert {p["level"] for p in report["passes"] if p["runs"] > 0} == {"ORT_ENABLE_BASIC"}
