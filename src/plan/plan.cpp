@@ -267,7 +267,7 @@ class Binder {
         if (output != kNoValue) maker[static_cast<size_t>(output)] = i;
       }
     }
-    segment_->schedule = make_schedule(dependencies, costs);
+    if (has_branches(dependencies)) segment_->schedule = make_schedule(dependencies, costs);
     followers_ = find_followers(dependencies);
   }
 

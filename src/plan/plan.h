@@ -72,8 +72,8 @@ struct Segment {
   std::vector<int> placed;
   size_t placed_in_region = 0;
   size_t tensors = 0;  ///< Tensors that the run makes: Place::kGiven and Place::kStrings.
-  /// Which steps may run at the same time; empty unless BindOptions::concurrent, where memory is shared only by what
-  /// this keeps apart.
+  /// Which steps may run at the same time, and share no memory; empty where none may, and unless
+  /// BindOptions::concurrent.
   Schedule schedule;
   size_t region_bytes = 0;
   size_t lower_bound = 0;  ///< The largest set of blocks alive at once.

@@ -10,6 +10,15 @@ void Dependencies::add_step(std::span<const int> before) {
   begin_.push_back(before_.size());
 }
 
+bool has_branches(const Dependencies& dependencies) {
+  // Steps of which each must follow the one before it directly have one order only, and no others do.
+  for (int s = 1; s < dependencies.steps(); ++s) {
+    const auto before = dependencies.before(s);
+    if (std::find(before.begin(), before.end(), s - 1) == before.end()) return true;
+  }
+  return false;
+}
+
 std::vector<StepBits> find_followers(const Dependencies& dependencies) {
   const auto count = static_cast<size_t>(dependencies.steps());
   std::vector<StepBits> followers(count, StepBits((count + 63) / 64));

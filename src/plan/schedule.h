@@ -36,6 +36,9 @@ inline bool contains(const StepBits& bits, int step) {
   return (bits[s / 64] >> (s % 64) & 1U) != 0;
 }
 
+/// Whether there are two steps that could run at the same time.
+bool has_branches(const Dependencies& dependencies);
+
 /// For each step, all that run only when it has finished: what depends on it, directly or not. That takes n * n / 8
 /// bytes for n steps, 125 KB for a thousand.
 std::vector<StepBits> find_followers(const Dependencies& dependencies);

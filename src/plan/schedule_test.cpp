@@ -46,6 +46,14 @@ TEST(Schedule, FollowersAreDirectAndIndirect) {
   EXPECT_TRUE(of(4).empty());
 }
 
+TEST(Schedule, BranchesAreStepsWithoutAnOrder) {
+  EXPECT_FALSE(has_branches(depend({})));
+  EXPECT_FALSE(has_branches(depend({{}})));
+  EXPECT_FALSE(has_branches(depend({{}, {0}, {0, 1}})));
+  EXPECT_TRUE(has_branches(depend({{}, {}})));
+  EXPECT_TRUE(has_branches(depend({{}, {0}, {0}, {1, 2}})));
+}
+
 TEST(Schedule, ShortStepsInARowAreOneChain) {
   const std::vector<float> cheap(6, 100.0F);
   // 0 - 1 - 2 and 3 - 4 meet in 5.

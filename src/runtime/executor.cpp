@@ -43,7 +43,7 @@ class Run {
     const int64_t start_ns = environment_.profiler != nullptr ? monotonic_ns() : 0;
     const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
     if (start.is_new && environment_.logger != nullptr) {
-      log_plan(*environment_.logger, program_, *start.segment);
+      log_plan(*environment_.logger, program_, *start.segment, options.concurrent);
     }
     run_segment(*start.segment);
     if (!start.segment->is_last) {

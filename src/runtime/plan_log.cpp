@@ -18,26 +18,16 @@ std::string describe_inputs(const Program& program, const Segment& segment) {
   return text.empty() ? "no inputs" : text;
 }
 
-/// Whether two chains can ever run at the same time.
-bool has_branches(const Schedule& schedule) {
-  int starts = 0;
-  for (size_t chain = 0; chain < schedule.pending.size(); ++chain) {
-    if (schedule.pending[chain] == 0) ++starts;
-    if (schedule.next_begin[chain + 1] - schedule.next_begin[chain] > 1) return true;
-  }
-  return starts > 1;
-}
-
 }  // namespace
 
-void log_plan(const Logger& logger, const Program& program, const Segment& segment) {
+void log_plan(const Logger& logger, const Program& program, const Segment& segment, bool concurrent) {
   if (logger.enabled(LogSeverity::kInfo)) {
     ATTUNE_LOG(logger, kInfo, "Planned {}: {} steps to run, {:.2f} MiB of activations, {:.2f} MiB at least.{}",
                describe_inputs(program, segment), segment.steps.size(), mebibytes(segment.region_bytes),
                mebibytes(segment.lower_bound),
                segment.is_last ? "" : " Later shapes depend on data: the rest is planned in each run.");
   }
-  if (!segment.schedule.empty() && !has_branches(segment.schedule)) {
+  if (concurrent && segment.schedule.empty()) {
     ATTUNE_LOG(
         logger, kWarning,
         "execution_mode is ORT_PARALLEL, but no two steps of this model are independent: ORT_SEQUENTIAL does the "

@@ -8,7 +8,7 @@
 namespace attune {
 
 /// A plan made for new input shapes, at severity info: its steps and its memory. A warning where independent steps were
-/// to run at the same time and there are none.
-void log_plan(const Logger& logger, const Program& program, const Segment& segment);
+/// to run at the same time (`concurrent`) and there are none.
+void log_plan(const Logger& logger, const Program& program, const Segment& segment, bool concurrent);
 
 }  // namespace attune
