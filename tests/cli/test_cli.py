@@ -376,6 +376,8 @@ def test_tune_keeps_what_it_knows_on_ctrl_c(model: Path, tmp_path: Path) -> None
         cwd=tmp_path,
         env=os.environ | {"TMPDIR": str(temporary)},
         start_new_session=True,
+        # A test run in the background of a shell is told to ignore Ctrl-C, which its children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(temporary.glob("attune_*/reference.npz")) and time.monotonic() < deadline:
