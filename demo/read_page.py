@@ -2,18 +2,18 @@
 
     read_page.py {attune|onnxruntime} PAGE.png [--save-input CROPS.npz]
 
-RapidOCR is not changed: it imports onnxruntime and gets whatever module bears that name. --save-input writes the
+RapidOCR is not changed: it imports onnxruntime, which is Attune where that is asked for. --save-input writes the
 smallest batch of line images that the recogniser was given, as an .npz file by input name.
 """
 
 import argparse
-import importlib
 import json
 import logging
 import sys
 import time
 from typing import Any
 
+import attune
 import numpy as np
 
 
@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("--save-input", metavar="CROPS.npz")
     args = parser.parse_args()
 
-    sys.modules["onnxruntime"] = importlib.import_module(args.engine)
+    if args.engine == "attune":
+        attune.install_as_onnxruntime()
     from rapidocr import RapidOCR
 
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)

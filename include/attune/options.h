@@ -3,6 +3,7 @@
 #define ATTUNE_OPTIONS_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,6 +12,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "attune/tensor.h"
 
 namespace attune {
 
@@ -51,8 +54,21 @@ struct SessionOptions {
 
   /// Keys of the form "session.intra_op.allow_spinning", values as text; unknown keys are kept.
   std::map<std::string, std::string> config_entries;
-  /// Sizes for symbolic dimensions, by their name in the model.
+  /// Sizes for symbolic dimensions of inputs, by their name in the model.
   std::map<std::string, int64_t> free_dimension_overrides;
+  /// The same by their denotation, such as "DATA_BATCH".
+  std::map<std::string, int64_t> free_dimension_overrides_by_denotation;
+
+  /// Tensors in place of the model's initializers of these names, which are then not read; types and shapes must agree.
+  /// Sessions share the memory, which nobody may write as long as one lives. Names that the model lacks are ignored.
+  std::map<std::string, Tensor> initializers;
+  /// The same, but a name that the model lacks is an error.
+  std::map<std::string, Tensor> external_initializers;
+  /// Contents (tensors of uint8) of external data files, by the name that the model has for the file.
+  std::map<std::string, Tensor> external_files;
+
+  /// A flag that ends the making of the session with Error(kFail); set it from any thread. Null when nobody will.
+  std::shared_ptr<const std::atomic<bool>> cancel_load;
 };
 
 enum class OptionType : uint8_t { kBool, kInt, kString, kEnum };
@@ -80,7 +96,7 @@ struct OptionInfo {
   std::string_view help;                       ///< What it does and when to change it.
 };
 
-/// Every option of SessionOptions except the two maps.
+/// Every option of SessionOptions except the maps and the flag.
 std::span<const OptionInfo> session_option_table();
 
 /// Throws Error(kInvalidArgument) for an unknown name, suggesting the nearest; for a value of another type; and for one
@@ -96,12 +112,19 @@ std::string_view nearest_option(std::string_view name);
 
 /// Options of one run.
 struct RunOptions {
+  /// Of the run's own log lines; -1 follows the session.
   int log_severity_level = -1;
   int log_verbosity_level = 0;
+  /// Names the run in log lines, beside the session.
   std::string run_tag;
+  /// Known keys: "memory.enable_memory_arena_shrinkage", not empty, gives memory kept between runs back to the system
+  /// after this one; "attune.run.timeout_ms" is `timeout` as text. Others are kept.
   std::map<std::string, std::string> config_entries;
-  /// A flag that ends the run before its next node, with Error(kFail); set it from any thread. Null when nobody will.
+  /// A flag that ends the run with Error(kFail); set it from any thread. It is looked at before each node and between
+  /// the parallel parts of long ones. Null when nobody will.
   std::shared_ptr<const std::atomic<bool>> terminate;
+  /// How long the run may take before it ends in the same way; 0 for as long as it needs.
+  std::chrono::milliseconds timeout{0};
 };
 
 }  // namespace attune

@@ -53,6 +53,13 @@ struct NamedTensor {
   Tensor tensor;
 };
 
+/// A node of the model as its file has it.
+struct NodeDescription {
+  std::string name;
+  std::string op_type;
+  std::string domain;
+};
+
 /// One node of the optimized program with concrete shapes.
 struct NodeReport {
   std::string name;
@@ -104,10 +111,20 @@ class InferenceSession {
   int threads() const;
 
   /// Computes the named outputs, all of them in the model's order when `output_names` is empty. `feeds` need every
-  /// input, in any order; their memory is only read. The results own fresh memory. Throws Error: kInvalidArgument when
-  /// names, types or shapes do not fit the model, kFail naming the node when one fails.
+  /// input, in any order, and may replace overridable initializers; the first run that does compiles the model a second
+  /// time, without relying on their values. The memory of feeds is only read. The results own fresh memory. Throws
+  /// Error: kInvalidArgument when names, types or shapes do not fit the model, kFail naming the node when one fails.
   std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names = {},
                           const RunOptions& options = {});
+
+  /// Computes the named outputs into the tensors given, whose type and shape must be what the run gives; outputs
+  /// without a tensor get fresh memory, as run() gives it. Memory that is aligned to 64 bytes and overlaps no feed is
+  /// written by the run itself, other memory is filled at its end. Throws as run() does.
+  void run_into(std::span<const NamedTensor> feeds, std::span<NamedTensor> outputs, const RunOptions& options = {});
+
+  /// The model's nodes, all of which the CPU runs. Throws Error(kFail) unless the configuration entry
+  /// "session.record_ep_graph_assignment_info" is "1".
+  const std::vector<NodeDescription>& assigned_nodes() const;
 
   /// What a run with these input shapes would do; inputs that are not named must have static shapes.
   PlanReport plan_report(const std::map<std::string, Shape>& input_shapes);

@@ -78,6 +78,8 @@ nb::dlpack::dtype dlpack_type(DataType type) {
     case DataType::kComplex64:
     case DataType::kComplex128:
       return make(Code::Complex);
+    case DataType::kBfloat16:
+      return make(Code::Bfloat);
     default:
       throw Error(ErrorCode::kNotImplemented, fmt::format("NumPy has no element type for {}.", tensor_type_name(type)));
   }
@@ -109,7 +111,38 @@ Tensor strings_from_array(const nb::object& array, const std::string& name) {
   return tensor;
 }
 
+Tensor view_of(const AnyArray& array, const std::string& name) {
+  const std::optional<DataType> type = data_type_of(array.dtype());
+  if (!type) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' has an element type that ONNX has not.", name));
+  }
+  Shape shape;
+  for (size_t axis = 0; axis < array.ndim(); ++axis) shape.push_back(static_cast<int64_t>(array.shape(axis)));
+  static std::byte nothing[64];  // an empty array may have no memory
+  void* data = const_cast<void*>(array.data());
+  return Tensor::view(*type, shape, data != nullptr ? data : nothing);
+}
+
+template <class Framework>
+nb::ndarray<Framework> dlpack_array(const Tensor& tensor) {
+  std::vector<size_t> shape;
+  for (const int64_t dim : tensor.shape()) shape.push_back(static_cast<size_t>(dim));
+  auto owner = std::make_unique<Tensor>(tensor);
+  const nb::capsule capsule(owner.get(), [](void* held) noexcept { delete static_cast<Tensor*>(held); });
+  void* data = owner.release()->raw();
+  return nb::ndarray<Framework>(data, shape.size(), shape.data(), capsule, nullptr, dlpack_type(tensor.type()));
+}
+
 }  // namespace
+
+std::shared_ptr<const void> hold(nb::object object) {
+  PyObject* held = object.release().ptr();
+  return {held, [held](const void*) {
+            if (!Py_IsInitialized()) return;
+            const nb::gil_scoped_acquire lock;
+            Py_DECREF(held);
+          }};
+}
 
 Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& keep_alive) {
   if (object.is_none()) throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' is None.", name));
@@ -117,7 +150,10 @@ Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& 
   if (!nb::try_cast(object, array, false)) {
     nb::object contiguous = numpy().attr("asarray")(object, nb::arg("order") = "C");
     const auto kind = nb::cast<std::string>(contiguous.attr("dtype").attr("kind"));
-    if (kind == "U" || kind == "S" || kind == "O") return strings_from_array(contiguous, name);
+    if (kind == "V")
+      contiguous =
+          contiguous.attr("view")(nb::str(fmt::format("S{}", nb::cast<int64_t>(contiguous.attr("itemsize"))).c_str()));
+    if (kind == "U" || kind == "S" || kind == "O" || kind == "V") return strings_from_array(contiguous, name);
     contiguous = contiguous.attr("astype")(contiguous.attr("dtype").attr("newbyteorder")("="), nb::arg("order") = "C",
                                            nb::arg("copy") = false);
     // An array from a list that is only read, or a contiguous copy; zero-dimensional ones stay so.
@@ -128,15 +164,45 @@ Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& 
                                                            nb::cast<std::string>(nb::repr(contiguous.type()))));
     }
   }
-  const std::optional<DataType> type = data_type_of(array.dtype());
-  if (!type) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' has an element type that ONNX has not.", name));
+  return view_of(array, name);
+}
+
+Tensor owning_tensor_from_object(nb::handle object, const std::string& name) {
+  nb::list keep_alive;
+  keep_alive.append(object);
+  const Tensor tensor = tensor_from_object(object, name, keep_alive);
+  if (tensor.owner() != nullptr) return tensor;
+  return Tensor::view(tensor.type(), tensor.shape(), const_cast<void*>(tensor.raw()), hold(std::move(keep_alive)));
+}
+
+Tensor tensor_from_dlpack(nb::handle object) {
+  AnyArray array;
+  if (!nb::try_cast(object, array, false)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("from_dlpack takes a contiguous tensor in the CPU's memory with __dlpack__, or a DLPack "
+                            "capsule, not {}.",
+                            nb::cast<std::string>(nb::repr(object.type()))));
   }
-  Shape shape;
-  for (size_t axis = 0; axis < array.ndim(); ++axis) shape.push_back(static_cast<int64_t>(array.shape(axis)));
-  static std::byte nothing[64];  // an empty array may have no memory
-  void* data = const_cast<void*>(array.data());
-  return Tensor::view(*type, shape, data != nullptr ? data : nothing);
+  const Tensor tensor = view_of(array, "from_dlpack");
+  auto owner = std::shared_ptr<AnyArray>(new AnyArray(std::move(array)), [](AnyArray* held) {
+    if (!Py_IsInitialized()) return;
+    const nb::gil_scoped_acquire lock;
+    delete held;
+  });
+  return Tensor::view(tensor.type(), tensor.shape(), const_cast<void*>(tensor.raw()), std::move(owner));
+}
+
+nb::object dlpack_from_tensor(const Tensor& tensor) {
+  return nb::cast(dlpack_array<nb::array_api>(tensor), nb::rv_policy::reference).attr("__dlpack__")();
+}
+
+bool is_dlpack_uint8(const nb::capsule& capsule) {
+  constexpr const char* kName = "dltensor";
+  if (PyCapsule_IsValid(capsule.ptr(), kName) == 0) {
+    throw Error(ErrorCode::kInvalidArgument, "A DLPack capsule named 'dltensor' is needed.");
+  }
+  const auto* tensor = static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kName));
+  return tensor->dtype.code == code(nb::dlpack::dtype_code::UInt) && tensor->dtype.bits == 8;
 }
 
 nb::object array_from_tensor(const Tensor& tensor) {
@@ -153,14 +219,7 @@ nb::object array_from_tensor(const Tensor& tensor) {
         Tensor::view(DataType::kUint16, tensor.shape(), const_cast<void*>(tensor.raw()), tensor.owner());
     return array_from_tensor(bits);
   }
-  std::vector<size_t> shape;
-  for (const int64_t dim : tensor.shape()) shape.push_back(static_cast<size_t>(dim));
-  auto owner = std::make_unique<Tensor>(tensor);
-  const nb::capsule capsule(owner.get(), [](void* held) noexcept { delete static_cast<Tensor*>(held); });
-  void* data = owner.release()->raw();
-  return nb::cast(
-      nb::ndarray<nb::numpy>(data, shape.size(), shape.data(), capsule, nullptr, dlpack_type(tensor.type())),
-      nb::rv_policy::reference);
+  return nb::cast(dlpack_array<nb::numpy>(tensor), nb::rv_policy::reference);
 }
 
 }  // namespace attune::python

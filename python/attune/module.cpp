@@ -19,7 +19,8 @@
 #include "attune/arrays.h"
 #include "attune/attune.h"
 #include "attune/errors.h"
-#include "base/log.h"
+#include "attune/logger.h"
+#include "attune/tensor_class.h"
 
 namespace nb = nanobind;
 
@@ -48,15 +49,6 @@ class LockReleased {
   PyThreadState* thread_;
 };
 
-/// A bytes object kept alive from C++, let go of under the interpreter's lock.
-std::shared_ptr<const void> hold(nb::bytes bytes) {
-  return {bytes.c_str(), [object = bytes.release().ptr()](const void*) {
-            if (!Py_IsInitialized()) return;
-            const nb::gil_scoped_acquire lock;
-            Py_DECREF(object);
-          }};
-}
-
 std::unique_ptr<InferenceSession> session_from_bytes(const nb::bytes& model, const SessionOptions& options) {
   const auto span = std::as_bytes(std::span(model.c_str(), model.size()));
   std::shared_ptr<const void> owner = hold(model);
@@ -69,31 +61,55 @@ std::unique_ptr<InferenceSession> session_from_path(const std::string& path, con
   return std::make_unique<InferenceSession>(std::filesystem::path(path), options);
 }
 
-/// RunOptions.terminate: a flag that one thread sets to end the runs of others.
-struct TerminateFlag {
-  std::shared_ptr<std::atomic<bool>> flag = std::make_shared<std::atomic<bool>>(false);
+/// A flag that one thread sets to end what others do: RunOptions.terminate.
+struct Flag {
+  std::shared_ptr<std::atomic<bool>> value = std::make_shared<std::atomic<bool>>(false);
 };
 
-nb::list run(InferenceSession& session, const std::optional<std::vector<std::string>>& output_names,
-             const nb::dict& feed, const std::optional<TerminateFlag>& terminate) {
-  RunOptions options;
-  if (terminate) options.terminate = terminate->flag;
-  nb::list keep_alive;
+std::vector<NamedTensor> feeds_from(const nb::dict& feed, nb::list& keep_alive) {
   std::vector<NamedTensor> feeds;
   feeds.reserve(feed.size());
   for (const auto& [key, value] : feed) {
     const auto name = nb::cast<std::string>(key);
-    feeds.push_back({name, tensor_from_object(value, name, keep_alive)});
+    if (nb::isinstance<Tensor>(value)) {
+      feeds.push_back({name, nb::cast<Tensor>(value)});
+    } else {
+      feeds.push_back({name, tensor_from_object(value, name, keep_alive)});
+    }
   }
+  return feeds;
+}
+
+nb::list run(InferenceSession& session, const std::optional<std::vector<std::string>>& output_names,
+             const nb::dict& feed, const std::optional<RunOptions>& options) {
+  nb::list keep_alive;
+  const std::vector<NamedTensor> feeds = feeds_from(feed, keep_alive);
   std::vector<Tensor> results;
   {
     const LockReleased unlocked;
-    results = session.run(
-        feeds, output_names ? std::span<const std::string>(*output_names) : std::span<const std::string>{}, options);
+    results =
+        session.run(feeds, output_names ? std::span<const std::string>(*output_names) : std::span<const std::string>{},
+                    options.value_or(RunOptions{}));
   }
   nb::list arrays;
   for (const Tensor& result : results) arrays.append(array_from_tensor(result));
   return arrays;
+}
+
+std::vector<Tensor> run_into(InferenceSession& session, const nb::dict& feed, const std::vector<std::string>& names,
+                             const std::vector<std::optional<Tensor>>& targets,
+                             const std::optional<RunOptions>& options) {
+  nb::list keep_alive;
+  const std::vector<NamedTensor> feeds = feeds_from(feed, keep_alive);
+  std::vector<NamedTensor> outputs;
+  for (size_t i = 0; i < names.size(); ++i) outputs.push_back({names[i], targets.at(i).value_or(Tensor())});
+  {
+    const LockReleased unlocked;
+    session.run_into(feeds, outputs, options.value_or(RunOptions{}));
+  }
+  std::vector<Tensor> tensors;
+  for (NamedTensor& output : outputs) tensors.push_back(std::move(output.tensor));
+  return tensors;
 }
 
 /// Numbers, names and None as NodeArg.shape gives them.
@@ -136,6 +152,11 @@ nb::list option_table() {
 }
 
 void bind_options(nb::module_& module) {
+  nb::class_<Flag>(module, "Flag")
+      .def(nb::init<>())
+      .def_prop_rw(
+          "value", [](const Flag& self) { return self.value->load(); },
+          [](Flag& self, bool value) { self.value->store(value); });
   nb::class_<SessionOptions>(module, "SessionOptions")
       .def(nb::init<>())
       .def(nb::init<const SessionOptions&>())
@@ -146,9 +167,20 @@ void bind_options(nb::module_& module) {
       .def("set_str",
            [](SessionOptions& self, std::string_view name, const std::string& value) { set_option(self, name, value); })
       .def_rw("config_entries", &SessionOptions::config_entries)
-      .def_rw("free_dimension_overrides", &SessionOptions::free_dimension_overrides);
+      .def_rw("free_dimension_overrides", &SessionOptions::free_dimension_overrides)
+      .def_rw("free_dimension_overrides_by_denotation", &SessionOptions::free_dimension_overrides_by_denotation)
+      .def_rw("initializers", &SessionOptions::initializers)
+      .def_rw("external_initializers", &SessionOptions::external_initializers)
+      .def_rw("external_files", &SessionOptions::external_files)
+      .def("set_cancel", [](SessionOptions& self, const Flag& flag) { self.cancel_load = flag.value; });
+  nb::class_<RunOptions>(module, "RunOptions")
+      .def(nb::init<>())
+      .def_rw("log_severity_level", &RunOptions::log_severity_level)
+      .def_rw("log_verbosity_level", &RunOptions::log_verbosity_level)
+      .def_rw("run_tag", &RunOptions::run_tag)
+      .def_rw("config_entries", &RunOptions::config_entries)
+      .def("set_terminate", [](RunOptions& self, const Flag& flag) { self.terminate = flag.value; });
   module.def("option_table", &option_table);
-  module.def("nearest_option", &nearest_option);
 }
 
 void bind_descriptions(nb::module_& module) {
@@ -160,6 +192,10 @@ void bind_descriptions(nb::module_& module) {
         return "NodeArg(name='" + self.name + "', type='" + self.type +
                "', shape=" + nb::cast<std::string>(nb::repr(shape_list(self))) + ")";
       });
+  nb::class_<NodeDescription>(module, "NodeDescription")
+      .def_ro("name", &NodeDescription::name)
+      .def_ro("op_type", &NodeDescription::op_type)
+      .def_ro("domain", &NodeDescription::domain);
   nb::class_<ModelDescription>(module, "ModelMetadata")
       .def_ro("producer_name", &ModelDescription::producer_name)
       .def_ro("graph_name", &ModelDescription::graph_name)
@@ -171,18 +207,17 @@ void bind_descriptions(nb::module_& module) {
 }
 
 void bind_session(nb::module_& module) {
-  nb::class_<TerminateFlag>(module, "TerminateFlag")
-      .def(nb::init<>())
-      .def_prop_rw(
-          "value", [](const TerminateFlag& self) { return self.flag->load(); },
-          [](TerminateFlag& self, bool value) { self.flag->store(value); });
   nb::class_<InferenceSession>(module, "Session")
       .def("inputs", &InferenceSession::inputs)
       .def("outputs", &InferenceSession::outputs)
       .def("overridable_initializers", &InferenceSession::overridable_initializers)
       .def("model", &InferenceSession::model)
       .def("threads", &InferenceSession::threads)
-      .def("run", &run, nb::arg("output_names").none(), nb::arg("feed"), nb::arg("terminate").none())
+      .def("run", &run, nb::arg("output_names").none(), nb::arg("feed"), nb::arg("options").none())
+      .def("run_into", &run_into, nb::arg("feed"), nb::arg("output_names"), nb::arg("targets"),
+           nb::arg("options").none())
+      .def("assigned_nodes", &InferenceSession::assigned_nodes)
+      .def("options", &InferenceSession::options, nb::rv_policy::copy)
       .def("end_profiling", &InferenceSession::end_profiling)
       .def("profiling_start_time_ns", &InferenceSession::profiling_start_time_ns);
   module.def("session_from_path", &session_from_path);
@@ -198,15 +233,10 @@ NB_MODULE(_attune, module) {
   // Objects that outlive the interpreter's modules are the program's choice, not a defect to print about.
   nb::set_leak_warnings(false);
   bind_errors(module);
+  bind_logger(module);
+  bind_tensor(module);
   bind_options(module);
   bind_descriptions(module);
   bind_session(module);
   module.attr("__version__") = nb::cast(version());
-  module.def("set_default_logger_severity", [](int severity) {
-    if (severity < 0 || severity > 4) {
-      throw Error(ErrorCode::kInvalidArgument, "The severity of the default logger must be between 0 and 4.");
-    }
-    set_default_log_severity(static_cast<LogSeverity>(severity));
-  });
-  module.def("set_default_logger_verbosity", &set_default_log_verbosity);
 }

@@ -23,7 +23,8 @@ bool is_inside(const fs::path& folder, const fs::path& file) {
 
 }  // namespace
 
-ExternalData::ExternalData(fs::path folder) : folder_(std::move(folder)) {}
+ExternalData::ExternalData(fs::path folder, const std::map<std::string, Tensor>& given)
+    : folder_(std::move(folder)), given_(given) {}
 
 std::shared_ptr<const FileMapping> ExternalData::open(std::string_view tensor, const std::string& location) {
   const auto known = files_.find(location);
@@ -49,15 +50,23 @@ std::shared_ptr<const FileMapping> ExternalData::open(std::string_view tensor, c
 
 ExternalData::Piece ExternalData::find(std::string_view tensor, const std::string& location, uint64_t offset,
                                        uint64_t length) {
-  const auto file = open(tensor, location);
-  const auto bytes = file->bytes();
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+  if (const auto given = given_.find(location); given != given_.end()) {
+    owner = given->second.owner();
+    bytes = {static_cast<const std::byte*>(given->second.raw()), given->second.bytes()};
+  } else {
+    const auto file = open(tensor, location);
+    bytes = file->bytes();
+    owner = file;
+  }
   if (offset > bytes.size() || length > bytes.size() - offset) {
     throw_refused(
         tensor, location,
         fmt::format("bytes {} to {} are not inside the file of {} bytes.", offset, offset + length, bytes.size()));
   }
   const uint64_t size = length != 0 ? length : bytes.size() - offset;
-  return {bytes.subspan(offset, size), file};
+  return {bytes.subspan(offset, size), std::move(owner)};
 }
 
 std::vector<std::shared_ptr<const FileMapping>> ExternalData::files() const {

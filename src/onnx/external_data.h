@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attune/tensor.h"
 #include "base/file_mapping.h"
 
 namespace attune {
@@ -17,12 +18,13 @@ namespace attune {
 /// Opens each external file of one model once. Not thread-safe.
 class ExternalData {
  public:
-  /// `folder` holds the model; empty for a model given as bytes, whose external data is refused.
-  explicit ExternalData(std::filesystem::path folder);
+  /// `folder` holds the model; empty for a model given as bytes, whose external data is refused unless it is in
+  /// `given`: contents of files by location, as tensors of uint8. `given` outlives this object.
+  explicit ExternalData(std::filesystem::path folder, const std::map<std::string, Tensor>& given);
 
   struct Piece {
     std::span<const std::byte> bytes;
-    std::shared_ptr<const FileMapping> file;
+    std::shared_ptr<const void> owner;
   };
 
   /// `length` 0 takes the rest of the file. Throws Error(kInvalidArgument) naming `tensor` when `location` is absolute,
@@ -36,6 +38,7 @@ class ExternalData {
   std::shared_ptr<const FileMapping> open(std::string_view tensor, const std::string& location);
 
   std::filesystem::path folder_;
+  const std::map<std::string, Tensor>& given_;
   std::map<std::string, std::shared_ptr<const FileMapping>> files_;
 };
 

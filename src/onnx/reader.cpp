@@ -36,6 +36,13 @@ enum AttributeType : int32_t {
   throw Error(ErrorCode::kInvalidGraph, fmt::format("This is an invalid model. Error: {}", what));
 }
 
+/// What becomes of symbolic dimensions.
+enum class Symbolic {
+  kUnknown,  ///< Unknown, so that what inference finds out stands.
+  kNamed,    ///< A symbol with the model's label.
+  kSized,    ///< The same, or the size that GivenParts has for it.
+};
+
 /// What an onnx.TypeProto states.
 struct StatedType {
   ValueKind kind = ValueKind::kTensor;
@@ -51,8 +58,8 @@ std::string read_domain(pbf_reader& message) {
 
 class ModelReader {
  public:
-  ModelReader(std::shared_ptr<const void> owner, std::filesystem::path folder)
-      : owner_(std::move(owner)), external_(std::move(folder)) {}
+  ModelReader(std::shared_ptr<const void> owner, std::filesystem::path folder, const GivenParts& given)
+      : owner_(std::move(owner)), external_(std::move(folder), given.files), given_(given) {}
 
   Graph read(pbf_reader model) {
     bool has_graph = false;
@@ -172,8 +179,12 @@ class ModelReader {
           graph.skip();
       }
     }
+    const auto find_given = [&](const std::string& name) {
+      const auto entry = given_.initializers.find(name);
+      return entry == given_.initializers.end() ? nullptr : &entry->second;
+    };
     for (const data_view& initializer : initializers) {
-      NamedTensor named = read_tensor(pbf_reader(initializer), owner_, external_);
+      NamedTensor named = read_tensor(pbf_reader(initializer), owner_, external_, find_given);
       if (named.name.empty()) throw_invalid("an initializer has no name");
       graph_.add_constant(std::move(named.tensor), named.name);
     }
@@ -184,9 +195,7 @@ class ModelReader {
     graph_.sort();
   }
 
-  /// `keep_names`: symbolic dimensions become symbols with their label; otherwise they are unknown, so that what
-  /// inference finds out stands.
-  std::pair<std::string, StatedType> read_value(pbf_reader message, bool keep_names) {
+  std::pair<std::string, StatedType> read_value(pbf_reader message, Symbolic symbolic) {
     std::string name;
     StatedType type;
     while (message.next()) {
@@ -195,7 +204,7 @@ class ModelReader {
           name = message.get_string();
           break;
         case 2:
-          type = read_type(message.get_message(), name, keep_names);
+          type = read_type(message.get_message(), name, symbolic);
           break;
         default:
           message.skip();
@@ -204,12 +213,12 @@ class ModelReader {
     return {std::move(name), std::move(type)};
   }
 
-  StatedType read_type(pbf_reader message, std::string_view name, bool keep_names) {
+  StatedType read_type(pbf_reader message, std::string_view name, Symbolic symbolic) {
     StatedType stated;
     while (message.next()) {
       switch (message.tag()) {
         case 1:
-          read_tensor_type(message.get_message(), name, keep_names, stated);
+          read_tensor_type(message.get_message(), name, symbolic, stated);
           break;
         case 4:
           stated.kind = ValueKind::kSequence;
@@ -234,7 +243,7 @@ class ModelReader {
     return stated;
   }
 
-  void read_tensor_type(pbf_reader message, std::string_view name, bool keep_names, StatedType& stated) {
+  void read_tensor_type(pbf_reader message, std::string_view name, Symbolic symbolic, StatedType& stated) {
     while (message.next()) {
       switch (message.tag()) {
         case 1: {
@@ -243,7 +252,7 @@ class ModelReader {
           break;
         }
         case 2:
-          stated.shape = read_shape(message.get_message(), keep_names);
+          stated.shape = read_shape(message.get_message(), symbolic);
           break;
         default:
           message.skip();
@@ -251,22 +260,23 @@ class ModelReader {
     }
   }
 
-  Shape read_shape(pbf_reader message, bool keep_names) {
+  Shape read_shape(pbf_reader message, Symbolic symbolic) {
     Shape shape;
     while (message.next()) {
       if (message.tag() != 1) {
         message.skip();
         continue;
       }
-      shape.push_back(read_dimension(message.get_message(), keep_names));
+      shape.push_back(read_dimension(message.get_message(), symbolic));
     }
     return shape;
   }
 
-  int64_t read_dimension(pbf_reader message, bool keep_names) {
-    int64_t dim = keep_names ? 0 : kUnknownDim;
+  int64_t read_dimension(pbf_reader message, Symbolic symbolic) {
+    int64_t dim = 0;
     bool has_value = false;
     std::string label;
+    std::string denotation;
     while (message.next()) {
       switch (message.tag()) {
         case 1:
@@ -276,21 +286,33 @@ class ModelReader {
         case 2:
           label = message.get_string();
           break;
+        case 3:
+          denotation = message.get_string();
+          break;
         default:
           message.skip();
       }
     }
     if (has_value && dim >= 0) return dim;
-    return keep_names ? graph_.symbols->fresh(label) : kUnknownDim;
+    if (symbolic == Symbolic::kUnknown) return kUnknownDim;
+    if (symbolic == Symbolic::kSized) {
+      const auto named = given_.sizes_by_name.find(label);
+      if (named != given_.sizes_by_name.end() && !label.empty()) return named->second;
+      const auto denoted = given_.sizes_by_denotation.find(denotation);
+      if (denoted != given_.sizes_by_denotation.end() && !denotation.empty()) return denoted->second;
+    }
+    return graph_.symbols->fresh(label);
   }
 
   void read_input(pbf_reader message) {
-    auto [name, stated] = read_value(message, true);
+    auto [name, stated] = read_value(message, Symbolic::kSized);
     if (name.empty()) throw_invalid("an input has no name");
     if (Value* initializer = graph_.find_value(name)) {
       // Before IR version 4 every initializer had to be an input, and none could be fed.
       if (!initializer->is_constant()) throw_invalid(fmt::format("Duplicate definition of name ({}).", name));
-      if (graph_.metadata.ir_version >= 4) graph_.add_overridable(initializer);
+      if (graph_.metadata.ir_version < 4) return;
+      if (given_.declare_overridable && stated.shape) initializer->shape = stated.shape;
+      graph_.add_overridable(initializer);
       return;
     }
     if (stated.kind != ValueKind::kTensor) {
@@ -301,7 +323,7 @@ class ModelReader {
   }
 
   void read_value_info(pbf_reader message) {
-    const auto [name, stated] = read_value(message, false);
+    const auto [name, stated] = read_value(message, Symbolic::kUnknown);
     Value* value = graph_.find_value(name);
     if (value == nullptr || value->is_constant() || value->producer() == nullptr) return;
     value->kind = stated.kind;
@@ -310,7 +332,7 @@ class ModelReader {
   }
 
   void read_output(pbf_reader message) {
-    const auto [name, stated] = read_value(message, true);
+    const auto [name, stated] = read_value(message, Symbolic::kNamed);
     Value* value = graph_.find_value(name);
     if (value == nullptr) {
       throw_invalid(fmt::format("Graph output ({}) is not a graph input, initializer, or output of a node.", name));
@@ -500,13 +522,14 @@ class ModelReader {
 
   std::shared_ptr<const void> owner_;
   ExternalData external_;
+  const GivenParts& given_;
   Graph graph_;
 };
 
 Graph read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::filesystem::path folder,
-                 std::string_view failure) {
+                 const GivenParts& given, std::string_view failure) {
   try {
-    return ModelReader(std::move(owner), std::move(folder))
+    return ModelReader(std::move(owner), std::move(folder), given)
         .read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   } catch (const protozero::exception&) {
     throw Error(ErrorCode::kInvalidProtobuf, failure);
@@ -515,13 +538,13 @@ Graph read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> o
 
 }  // namespace
 
-Graph load_graph(const std::filesystem::path& path) {
+Graph load_graph(const std::filesystem::path& path, const GivenParts& given) {
   const auto mapping = std::make_shared<const FileMapping>(path);
   std::filesystem::path folder = path.parent_path();
   if (folder.empty()) folder = ".";
   const std::string prefix = fmt::format("Load model from {} failed:", path.string());
   try {
-    Graph graph = read_model(mapping->bytes(), mapping, std::move(folder), "Protobuf parsing failed.");
+    Graph graph = read_model(mapping->bytes(), mapping, std::move(folder), given, "Protobuf parsing failed.");
     graph.mappings.push_back(mapping);
     return graph;
   } catch (const Error& error) {
@@ -529,8 +552,8 @@ Graph load_graph(const std::filesystem::path& path) {
   }
 }
 
-Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
-  return read_model(bytes, std::move(owner), {}, "Failed to load model because protobuf parsing failed.");
+Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const GivenParts& given) {
+  return read_model(bytes, std::move(owner), {}, given, "Failed to load model because protobuf parsing failed.");
 }
 
 }  // namespace attune

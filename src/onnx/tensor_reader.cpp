@@ -239,8 +239,8 @@ DataType read_data_type(int64_t number, std::string_view what) {
   return static_cast<DataType>(number);
 }
 
-NamedTensor read_tensor(protozero::pbf_reader message, const std::shared_ptr<const void>& owner,
-                        ExternalData& external) {
+NamedTensor read_tensor(protozero::pbf_reader message, const std::shared_ptr<const void>& owner, ExternalData& external,
+                        const std::function<const Tensor*(const std::string&)>& find_given) {
   Parts parts = read_parts(message);
   const DataType type = read_data_type(parts.type, parts.name);
   const Shape shape(parts.dims);
@@ -249,6 +249,16 @@ NamedTensor read_tensor(protozero::pbf_reader message, const std::shared_ptr<con
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("Initializer '{}' has the negative dimension {}.", parts.name, dim));
     }
+  }
+  if (const Tensor* given = find_given ? find_given(parts.name) : nullptr) {
+    if (given->type() != type || given->shape() != shape) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("The tensor given for initializer '{}' is a {} of shape {}; the model has a {} of shape {}.",
+                      parts.name, tensor_type_name(given->type()), given->shape().to_string(), tensor_type_name(type),
+                      shape.to_string()));
+    }
+    return {std::move(parts.name), *given};
   }
   const size_t size = element_size(type);
   if (size == 0) {
@@ -263,7 +273,7 @@ NamedTensor read_tensor(protozero::pbf_reader message, const std::shared_ptr<con
   Tensor tensor;
   if (parts.is_external) {
     const ExternalData::Piece piece = external.find(parts.name, parts.location, parts.offset, parts.length);
-    tensor = from_bytes(parts, type, shape, piece.bytes, piece.file);
+    tensor = from_bytes(parts, type, shape, piece.bytes, piece.owner);
   } else if (type == DataType::kString) {
     tensor = from_strings(parts, shape);
   } else if (parts.has_raw) {

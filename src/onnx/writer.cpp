@@ -40,6 +40,8 @@ class DataFile {
     return offset;
   }
 
+  bool is_empty() const { return size_ == 0; }
+
   bool close() {
     stream_.close();
     return !stream_.fail();
@@ -51,14 +53,14 @@ class DataFile {
   int64_t size_ = 0;
 };
 
-/// Initializers of at least kSmallestExternal bytes go to `file`, under its later name `location`.
+/// Initializers of at least `smallest` bytes go to `file`, under its later name `location`.
 struct ExternalTarget {
-  static constexpr size_t kSmallestExternal = 1024;
   DataFile* file = nullptr;
   std::string location;
+  size_t smallest = 0;
 
   bool takes(const Tensor& tensor) const {
-    return file != nullptr && tensor.type() != DataType::kString && tensor.bytes() >= kSmallestExternal;
+    return file != nullptr && tensor.type() != DataType::kString && tensor.bytes() >= smallest;
   }
 };
 
@@ -263,9 +265,14 @@ size_t initializer_bytes(const Graph& graph) {
 
 std::string write_model(const Graph& graph) { return write_model(graph, ExternalTarget{}); }
 
-void save_model(const Graph& graph, const std::filesystem::path& path, size_t largest_message) {
+void save_model(const Graph& graph, const std::filesystem::path& path, const DataFileOptions& data_file) {
+  if (std::filesystem::path(data_file.name).has_parent_path()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("Initializers must be written beside the model, not to '{}'.", data_file.name));
+  }
   NewFile model(path);
-  const std::filesystem::path data_path = with_suffix(path, ".data");
+  const std::filesystem::path data_path =
+      data_file.name.empty() ? with_suffix(path, ".data") : path.parent_path() / data_file.name;
   NewFile data(data_path);
   const auto write = [&](const ExternalTarget& target) {
     errno = 0;
@@ -276,12 +283,12 @@ void save_model(const Graph& graph, const std::filesystem::path& path, size_t la
     stream.close();
     if (!stream) throw_unwritable(path, std::strerror(errno));
   };
-  if (initializer_bytes(graph) > largest_message) {
+  if (!data_file.name.empty() || initializer_bytes(graph) > data_file.largest_message) {
     DataFile file(data.path());
-    write({&file, data_path.filename().string()});
+    write({&file, data_path.filename().string(), data_file.smallest});
     errno = 0;
     if (!file.close()) throw_unwritable(data_path, std::strerror(errno));
-    data.keep();
+    if (!file.is_empty()) data.keep();
   } else {
     write({});
   }

@@ -17,9 +17,18 @@ std::string write_model(const Graph& graph);
 /// What a message may have at most, with room for its names and nodes; protobuf ends at 2 GiB.
 constexpr size_t kLargestMessage = size_t{15} << 27;
 
-/// Writes a model to `path`, replacing what is there only when all is written. Where initializers come to more than
-/// `largest_message` bytes, those of a kilobyte or more go to a second file, `path` with ".data" behind it. Throws
-/// Error(kRuntimeException) naming the file that cannot be written.
-void save_model(const Graph& graph, const std::filesystem::path& path, size_t largest_message = kLargestMessage);
+/// Which initializers a model file has beside it.
+struct DataFileOptions {
+  /// A name in the model's folder. Empty: a second file, the model's with ".data" behind it, only for a model that is
+  /// too large without.
+  std::string name = {};
+  /// Smaller initializers stay in the model, in bytes.
+  size_t smallest = 1024;
+  size_t largest_message = kLargestMessage;
+};
+
+/// Writes a model to `path`, replacing what is there only when all is written. Throws Error: kRuntimeException naming
+/// the file that cannot be written, kInvalidArgument for a data file's name that leads to another folder.
+void save_model(const Graph& graph, const std::filesystem::path& path, const DataFileOptions& data_file = {});
 
 }  // namespace attune

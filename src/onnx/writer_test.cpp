@@ -68,11 +68,20 @@ TEST_F(WriterTest, OneFile) {
 }
 
 TEST_F(WriterTest, LargeInitializersGoBesideTheModel) {
-  save_model(sum_graph(), folder_ / "m.onnx", 2000);
+  save_model(sum_graph(), folder_ / "m.onnx", {.largest_message = 2000});
   EXPECT_THAT(files(), testing::UnorderedElementsAre("m.onnx", "m.onnx.data"));
   EXPECT_EQ(fs::file_size(folder_ / "m.onnx.data"), 4000U);
   EXPECT_LT(fs::file_size(folder_ / "m.onnx"), 1000U);
   expect_sum_graph(load_graph(folder_ / "m.onnx"));
+}
+
+TEST_F(WriterTest, TheDataFileMayBeNamed) {
+  save_model(sum_graph(), folder_ / "m.onnx", {.name = "weights.bin", .smallest = 2000});
+  EXPECT_THAT(files(), testing::UnorderedElementsAre("m.onnx", "weights.bin"));
+  expect_sum_graph(load_graph(folder_ / "m.onnx"));
+  save_model(sum_graph(), folder_ / "n.onnx", {.name = "unused.bin", .smallest = 5000});
+  EXPECT_THAT(files(), testing::UnorderedElementsAre("m.onnx", "weights.bin", "n.onnx"));
+  EXPECT_THROW(save_model(sum_graph(), folder_ / "m.onnx", {.name = "../weights.bin"}), Error);
 }
 
 TEST_F(WriterTest, TheModelItComesFromMayBeReplaced) {

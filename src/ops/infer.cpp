@@ -8,15 +8,9 @@
 namespace attune {
 namespace {
 
-/// The stated dimension where only it says something: known beats a symbol, a named symbol beats an unnamed one.
-int64_t merge_dim(const Symbols& symbols, int64_t stated, int64_t inferred, const Value& value) {
-  if (is_known(stated) && is_known(inferred)) {
-    if (stated != inferred) {
-      throw Error(ErrorCode::kInvalidGraph, fmt::format("Inferred dimension {} of '{}' contradicts the stated {}.",
-                                                        inferred, value.name, stated));
-    }
-    return inferred;
-  }
+/// The stated dimension where only it says something: known beats a symbol, a named symbol beats an unnamed one. Where
+/// both are known and differ the model is wrong, as models of batch 1 made larger often are, and yet runs elsewhere.
+int64_t merge_dim(const Symbols& symbols, int64_t stated, int64_t inferred) {
   if (is_known(inferred)) return inferred;
   if (is_known(stated)) return stated;
   if (!symbols.name(inferred).empty()) return inferred;
@@ -34,14 +28,11 @@ void store(const Graph& graph, Value& value, const ValueInfo& info) {
     value.type = info.type;
   }
   if (info.has_shape) {
-    if (!value.shape) {
+    if (!value.shape || value.shape->rank() != info.shape.rank()) {
       value.shape = info.shape;
-    } else if (value.shape->rank() != info.shape.rank()) {
-      throw Error(ErrorCode::kInvalidGraph, fmt::format("Inferred shape {} of '{}' contradicts the stated {}.",
-                                                        info.shape.to_string(), value.name, value.shape->to_string()));
     } else {
       for (int axis = 0; axis < info.shape.rank(); ++axis) {
-        (*value.shape)[axis] = merge_dim(*graph.symbols, (*value.shape)[axis], info.shape[axis], value);
+        (*value.shape)[axis] = merge_dim(*graph.symbols, (*value.shape)[axis], info.shape[axis]);
       }
     }
   }

@@ -22,22 +22,6 @@ using optimize::Stage;
 /// A stage's passes feed each other for a few rounds; more means that two of them undo each other's work.
 constexpr int kMostRounds = 8;
 
-/// Initializers that a caller may feed are no constants: hides their default values from the passes.
-class OverridableHidden {
- public:
-  explicit OverridableHidden(Graph& graph) {
-    for (Value* value : graph.overridable()) hidden_.emplace_back(value, std::exchange(value->constant, Tensor()));
-  }
-  OverridableHidden(const OverridableHidden&) = delete;
-  OverridableHidden& operator=(const OverridableHidden&) = delete;
-  ~OverridableHidden() {
-    for (auto& [value, constant] : hidden_) value->constant = std::move(constant);
-  }
-
- private:
-  std::vector<std::pair<Value*, Tensor>> hidden_;
-};
-
 class Optimizer {
  public:
   Optimizer(Graph& graph, OptimizationLevel level, const OptimizeContext& context)
@@ -105,7 +89,6 @@ void optimize_graph(Graph& graph, OptimizationLevel level, const OptimizeContext
   if (context.report != nullptr) *context.report = {};
   const auto count = [&] { return static_cast<int>(graph.nodes().size()); };
   const int before = count();
-  const OverridableHidden hidden(graph);
   optimize::infer_known(graph);
   if (level != OptimizationLevel::kNone) Optimizer(graph, level, context).run();
   if (context.report != nullptr) {

@@ -116,16 +116,6 @@ TEST(FoldConstants, RefusesWhatWouldGrow) {
   EXPECT_NE(report_of(report, "fold_constants").refusals[0].reason.find("268435456 bytes"), std::string::npos);
 }
 
-TEST(FoldConstants, LeavesOverridableInitializersAlone) {
-  GraphMaker make;
-  Value* c = make.graph.add_constant(Tensor::from_values<float>({1, 2}, {3.0F, 4.0F}), "c");
-  make.graph.add_overridable(c);
-  make.output(make.op("Transpose", {c}));
-  optimize_checked(make.graph, kAll);
-  EXPECT_EQ(make.graph.nodes().size(), 1U);
-  EXPECT_TRUE(c->is_constant());
-}
-
 TEST(MergeCommon, EqualNodesAreOne) {
   GraphMaker make;
   Value* x = make.input("x", {2, 3});

@@ -31,7 +31,6 @@ class Compiler {
 
   Program run() {
     for (Value* input : graph_.inputs()) program_.inputs.push_back(place_of(input));
-    for (Value* value : graph_.overridable()) program_.overridable.push_back(place_of(value));
     for (const auto& node : graph_.nodes()) add_node(*node);
     for (const GraphOutput& output : graph_.outputs()) {
       program_.outputs.push_back({output.name, in_layout(place_of(output.value), Layout::kPlain)});
@@ -165,7 +164,6 @@ class Compiler {
     for (size_t i = 0; i < known.size(); ++i) {
       known[i] = program_.values[i].is_constant && program_.values[i].constant.elements() <= kMostFoldedElements;
     }
-    for (const int place : program_.overridable) known[static_cast<size_t>(place)] = false;
     for (Step& step : program_.steps) {
       if (step.def == nullptr || step.def->is_random) continue;
       step.may_fold = step.def->reads_shapes_only || std::all_of(step.inputs.begin(), step.inputs.end(), [&](int i) {

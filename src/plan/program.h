@@ -62,8 +62,7 @@ struct Program {
   std::vector<Step> steps;
   std::vector<int> inputs;  ///< Places in `values`, in the model's order.
   std::vector<ProgramOutput> outputs;
-  std::vector<int> overridable;  ///< Initializers that a feed may replace.
-  int block = 1;                 ///< Channels in a block of Layout::kBlocked.
+  int block = 1;  ///< Channels in a block of Layout::kBlocked.
   size_t packed_bytes = 0;
   /// Keeps alive the files that constants are views into.
   std::vector<std::shared_ptr<const FileMapping>> mappings;

@@ -107,9 +107,7 @@ class Run {
   }
 
   void run_planned(const PlannedStep& planned, Lane& lane) {
-    if (environment_.terminate != nullptr && environment_.terminate->load(std::memory_order_relaxed)) {
-      throw Error(ErrorCode::kFail, "Exiting due to terminate flag being set to true.");
-    }
+    if (environment_.stop != nullptr) environment_.stop->check();
     const Step& step = program_.steps[static_cast<size_t>(planned.step)];
     for (size_t i = 0; i < step.inputs.size(); ++i) lane.inputs[i] = view_at(step.inputs[i]);
     for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
@@ -176,12 +174,17 @@ class Run {
     Tensor& output = outputs_[static_cast<size_t>(index)];
     if (!output) {
       const auto value = static_cast<size_t>(program_.outputs[static_cast<size_t>(index)].value);
-      output = allocate_output(program_.values[value].type, segment.shapes[value]);
+      output = allocate_output(index, program_.values[value].type, segment.shapes[value]);
     }
     return output.raw();
   }
 
-  Tensor allocate_output(DataType type, const Shape& shape) {
+  Tensor allocate_output(int index, DataType type, const Shape& shape) {
+    const auto place = static_cast<size_t>(index);
+    if (place < environment_.targets.size() && environment_.targets[place]) {
+      check_target(program_.outputs[place].name, environment_.targets[place], type, shape);
+      return environment_.targets[place];
+    }
     const size_t bytes = static_cast<size_t>(shape.elements()) * element_size(type);
     if (type == DataType::kString || bytes == 0) return Tensor::allocate(type, shape);
     const std::shared_ptr<std::byte> memory = output_buffers_.acquire(bytes);
@@ -191,6 +194,8 @@ class Run {
   static void run_step(const Step& step, StepRun& context, std::span<const TensorView> inputs) {
     try {
       step.op->run(context);
+    } catch (const Stopped&) {
+      throw;
     } catch (const Error& error) {
       throw Error(error.code() == ErrorCode::kNotImplemented ? error.code() : ErrorCode::kFail,
                   describe_failure(step, error.text(), inputs));
@@ -220,7 +225,7 @@ class Run {
                                                 program_.outputs[static_cast<size_t>(copy.output)].name));
     }
     Tensor& output = outputs_[static_cast<size_t>(copy.output)];
-    output = allocate_output(source.type, source.shape());
+    output = allocate_output(copy.output, source.type, source.shape());
     if (source.type == DataType::kString) {
       std::copy_n(source.as<std::string>(), source.elements(), output.values<std::string>().begin());
     } else {
@@ -243,6 +248,17 @@ class Run {
 };
 
 }  // namespace
+
+void check_target(std::string_view name, const Tensor& target, DataType type, const Shape& shape) {
+  if (target.type() != type) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("Unexpected output data type. Actual: ({}) , expected: ({})",
+                                                         tensor_type_name(target.type()), tensor_type_name(type)));
+  }
+  if (target.shape() == shape) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("The tensor bound to output '{}' has the shape {}, but the run gives {}.", name,
+                          target.shape().to_string(), shape.to_string()));
+}
 
 std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs) {
   return Run(environment, inputs).run();

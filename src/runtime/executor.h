@@ -1,13 +1,14 @@
 // Runs a program.
 #pragma once
 
-#include <atomic>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "attune/tensor.h"
 #include "base/log.h"
 #include "base/parallel.h"
+#include "base/stop_signal.h"
 #include "plan/plan_cache.h"
 #include "plan/program.h"
 #include "runtime/profiler.h"
@@ -28,9 +29,12 @@ struct RunEnvironment {
   RunThreads* lanes = nullptr;
   /// The most threads of any run of the session: what plans reserve scratch memory for.
   int threads = 1;
-  Profiler* profiler = nullptr;                  ///< Null when profiling is off.
-  const Logger* logger = nullptr;                ///< Null where nothing is logged.
-  const std::atomic<bool>* terminate = nullptr;  ///< Looked at before each step; null when nobody can end the run.
+  Profiler* profiler = nullptr;      ///< Null when profiling is off.
+  const Logger* logger = nullptr;    ///< Null where nothing is logged.
+  const StopSignal* stop = nullptr;  ///< Looked at before each step; null when nobody can end the run.
+  /// Memory for outputs, by their place in Program::outputs: aligned to kRegionAlignment, apart from all inputs. An
+  /// empty tensor, or none, lets the run allocate.
+  std::span<const Tensor> targets = {};
 };
 
 /// Runs the steps in the program's order, or, with RunEnvironment::lanes, each as soon as its inputs are there, those
@@ -39,5 +43,8 @@ struct RunEnvironment {
 /// memory of its own. Thread safety: any number of calls at once. Throws Error kFail naming the node that failed, with
 /// its shapes.
 std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs);
+
+/// Throws Error(kInvalidArgument) unless an output of this type and shape fits into `target`.
+void check_target(std::string_view name, const Tensor& target, DataType type, const Shape& shape);
 
 }  // namespace attune

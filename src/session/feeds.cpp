@@ -76,48 +76,57 @@ std::vector<ValueDescription> describe_outputs(const Graph& graph) {
   return descriptions;
 }
 
-void check_shape(const ValueDescription& input, const Shape& shape) {
-  if (!input.has_shape) return;
-  if (static_cast<size_t>(shape.rank()) != input.shape.size()) {
-    throw_argument(fmt::format(
-        "Invalid rank for input: {} Got: {} Expected: {} Please fix either the inputs/outputs or the model.",
-        input.name, shape.rank(), input.shape.size()));
+void check_shape(const ValueDescription& value, const Shape& shape, std::string_view kind) {
+  if (!value.has_shape) return;
+  if (static_cast<size_t>(shape.rank()) != value.shape.size()) {
+    throw_argument(
+        fmt::format("Invalid rank for {}: {} Got: {} Expected: {} Please fix either the inputs/outputs or the model.",
+                    kind, value.name, shape.rank(), value.shape.size()));
   }
   std::string wrong;
   for (int axis = 0; axis < shape.rank(); ++axis) {
-    const auto* wanted = std::get_if<int64_t>(&input.shape[static_cast<size_t>(axis)]);
+    const auto* wanted = std::get_if<int64_t>(&value.shape[static_cast<size_t>(axis)]);
     if (wanted == nullptr || *wanted == shape[axis]) continue;
     wrong += fmt::format("\n index: {} Got: {} Expected: {}", axis, shape[axis], *wanted);
   }
   if (wrong.empty()) return;
   throw_argument(
-      fmt::format("Got invalid dimensions for input: {} for the following indices{}\n Please fix either the "
+      fmt::format("Got invalid dimensions for {}: {} for the following indices{}\n Please fix either the "
                   "inputs/outputs or the model.",
-                  input.name, wrong));
+                  kind, value.name, wrong));
 }
 
-std::vector<Tensor> match_feeds(std::span<const ValueDescription> inputs, std::span<const ValueDescription> overridable,
-                                std::span<const NamedTensor> feeds) {
+void check_tensor(const ValueDescription& value, const Tensor& tensor, std::string_view kind) {
+  if (tensor.type() != value.element_type) {
+    throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind,
+                               tensor_type_name(tensor.type()), tensor_type_name(value.element_type)));
+  }
+  check_shape(value, tensor.shape(), kind);
+}
+
+MatchedFeeds match_feeds(std::span<const ValueDescription> inputs, std::span<const ValueDescription> overridable,
+                         std::span<const NamedTensor> feeds) {
+  MatchedFeeds matched;
+  const auto feed_of = [&](const ValueDescription& value) {
+    return std::find_if(feeds.begin(), feeds.end(), [&](const NamedTensor& f) { return f.name == value.name; });
+  };
   for (const NamedTensor& feed : feeds) {
     if (is_among(inputs, feed.name)) continue;
-    if (is_among(overridable, feed.name)) {
-      throw Error(ErrorCode::kNotImplemented, fmt::format("Feeding the initializer '{}' is not supported.", feed.name));
-    }
-    throw_argument(fmt::format("Invalid input name: {}", feed.name));
+    if (!is_among(overridable, feed.name)) throw_argument(fmt::format("Invalid input name: {}", feed.name));
+    matched.initializers.resize(overridable.size());
   }
-  std::vector<Tensor> matched;
-  matched.reserve(inputs.size());
+  matched.inputs.reserve(inputs.size());
   for (const ValueDescription& input : inputs) {
-    const auto feed =
-        std::find_if(feeds.begin(), feeds.end(), [&](const NamedTensor& f) { return f.name == input.name; });
+    const auto feed = feed_of(input);
     if (feed == feeds.end()) throw_argument(fmt::format("Missing Input: {}", input.name));
-    const Tensor& tensor = feed->tensor;
-    if (tensor.type() != input.element_type) {
-      throw_argument(fmt::format("Unexpected input data type. Actual: ({}) , expected: ({})",
-                                 tensor_type_name(tensor.type()), tensor_type_name(input.element_type)));
-    }
-    check_shape(input, tensor.shape());
-    matched.push_back(tensor.aligned());
+    check_tensor(input, feed->tensor, "input");
+    matched.inputs.push_back(feed->tensor.aligned());
+  }
+  for (size_t i = 0; i < matched.initializers.size(); ++i) {
+    const auto feed = feed_of(overridable[i]);
+    if (feed == feeds.end()) continue;
+    check_tensor(overridable[i], feed->tensor, "input");
+    matched.initializers[i] = feed->tensor.aligned();
   }
   return matched;
 }

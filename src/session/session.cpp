@@ -3,11 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "base/thread.h"
 #include "graph/graph.h"
 #include "onnx/reader.h"
@@ -21,6 +29,7 @@
 #include "runtime/region.h"
 #include "runtime/thread_pool.h"
 #include "session/feeds.h"
+#include "session/model_config.h"
 #include "session/optimization_level.h"
 #include "session/session_log.h"
 #include "session/thread_options.h"
@@ -34,13 +43,68 @@ ModelDescription describe_model(const Graph& graph) {
           data.description,   data.version,          data.ir_version, graph.opsets,           data.custom};
 }
 
-void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& sizes) {
-  for (Value* input : graph.inputs()) {
-    if (!input->shape) continue;
-    for (int axis = 0; axis < input->shape->rank(); ++axis) {
-      const auto size = sizes.find(std::string(graph.symbols->name((*input->shape)[axis])));
-      if (size != sizes.end() && !size->first.empty()) (*input->shape)[axis] = size->second;
-    }
+GivenParts given_parts(const SessionOptions& options) {
+  GivenParts given{.initializers = options.initializers,
+                   .files = options.external_files,
+                   .sizes_by_name = options.free_dimension_overrides,
+                   .sizes_by_denotation = options.free_dimension_overrides_by_denotation};
+  given.initializers.insert(options.external_initializers.begin(), options.external_initializers.end());
+  return given;
+}
+
+/// The number that an entry states, `fallback` where there is no entry.
+int64_t config_number(const std::map<std::string, std::string>& entries, const std::string& key, int64_t fallback,
+                      std::string_view unit) {
+  const auto entry = entries.find(key);
+  if (entry == entries.end()) return fallback;
+  const std::string& text = entry->second;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return number;
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{} is '{}'; it takes a number of {}.", key, text, unit));
+}
+
+/// The monotonic time at which the run must end; 0 for none.
+int64_t deadline_of(const RunOptions& options) {
+  int64_t milliseconds = options.timeout.count();
+  if (milliseconds == 0) {
+    milliseconds = config_number(options.config_entries, "attune.run.timeout_ms", 0, "milliseconds");
+  }
+  constexpr int64_t kMost = int64_t{1} << 40;  // 34 years: beyond it nanoseconds would overflow
+  return milliseconds == 0 ? 0 : monotonic_ns() + std::min(milliseconds, kMost) * 1'000'000;
+}
+
+/// What is kept beside the optimized model.
+DataFileOptions data_file_of(const SessionOptions& options) {
+  DataFileOptions file;
+  const auto name = options.config_entries.find("session.optimized_model_external_initializers_file_name");
+  if (name != options.config_entries.end()) file.name = name->second;
+  file.smallest = static_cast<size_t>(config_number(options.config_entries,
+                                                    "session.optimized_model_external_initializers_min_size_in_bytes",
+                                                    static_cast<int64_t>(file.smallest), "bytes"));
+  return file;
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  const std::less<const std::byte*> less;
+  const auto* first = static_cast<const std::byte*>(a.raw());
+  const auto* second = static_cast<const std::byte*>(b.raw());
+  return less(first, second + b.bytes()) && less(second, first + a.bytes());
+}
+
+/// The run may write into the tensor while it reads its feeds.
+bool is_direct_target(const Tensor& target, std::span<const Tensor> inputs) {
+  return target.type() != DataType::kString && reinterpret_cast<uintptr_t>(target.raw()) % kRegionAlignment == 0 &&
+         std::none_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return overlap(target, input); });
+}
+
+void copy_elements(const Tensor& source, Tensor& target) {
+  if (source.type() == DataType::kString) {
+    const auto strings = source.values<std::string>();
+    std::copy(strings.begin(), strings.end(), target.values<std::string>().begin());
+  } else {
+    // What is fed and what is bound may be one memory.
+    std::memmove(target.raw(), source.raw(), source.bytes());
   }
 }
 
@@ -48,20 +112,29 @@ void override_dimensions(Graph& graph, const std::map<std::string, int64_t>& siz
 
 class InferenceSession::Impl {
  public:
-  /// `source` is the model's file, or says that it came from memory; `event` is what the profile calls its loading.
-  Impl(const SessionOptions& options, FunctionRef<Graph()> load, std::string_view source, std::string_view event)
-      : options_(checked(options)),
+  /// `options` are valid; `source` is the model's file, or says that it came from memory; `event` is what the profile
+  /// calls its loading.
+  Impl(const SessionOptions& options, FunctionRef<Graph(const GivenParts&)> load, std::string_view source,
+       std::string_view event)
+      : options_(options),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
         limits_(run_limits(options)),
         own_pool_(make_own_pool(options, limits_, logger_)),
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
         regions_(options.enable_cpu_mem_arena),
         output_buffers_(options.enable_cpu_mem_arena) {
-    if (options.enable_profiling) profiler_ = std::make_unique<Profiler>(options.profile_file_prefix);
+    if (options_.enable_profiling) profiler_ = std::make_unique<Profiler>(options_.profile_file_prefix);
     const int64_t start = monotonic_ns();
-    Graph graph = load();
+    GivenParts given = given_parts(options_);
+    Graph graph = load(given);
     const int64_t loaded = monotonic_ns();
     if (profiler_ != nullptr) profiler_->record(ProfileCategory::kSession, event, start, loaded, current_thread_id());
+    // Kept for a run that feeds initializers; its constants are views into the same file.
+    if (!graph.overridable().empty()) {
+      given.declare_overridable = true;
+      feedable_source_.emplace(load(given));
+      overridable_ = describe_overridable(*feedable_source_);
+    }
     prepare(std::move(graph), source);
     if (profiler_ != nullptr) {
       profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, monotonic_ns(),
@@ -71,33 +144,39 @@ class InferenceSession::Impl {
 
   std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
                           const RunOptions& options) {
-    const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
-    const Logger logger = logger_.for_run(options.run_tag, options.log_severity_level, options.log_verbosity_level);
-    const std::vector<Tensor> inputs = match_feeds(inputs_, overridable_, feeds);
     const std::vector<size_t> wanted = match_outputs(outputs_, output_names);
-    const ScopedDenormalsAsZero float_mode(flush_denormals_);
-    std::vector<Tensor> results;
-    {
-      RunThreads threads(pool(), limits_);
-      const RunEnvironment environment{.program = program_,
-                                       .plans = plans_,
-                                       .regions = regions_,
-                                       .outputs = output_buffers_,
-                                       .parallel = threads,
-                                       .lanes = limits_.lanes > 1 ? &threads : nullptr,
-                                       .threads = limits_.threads,
-                                       .profiler = profiler_.get(),
-                                       .logger = &logger,
-                                       .terminate = options.terminate.get()};
-      results = run_program(environment, inputs);
-    }
+    const std::vector<Tensor> results = run(match_feeds(inputs_, overridable_, feeds), {}, options);
     std::vector<Tensor> chosen;
     chosen.reserve(wanted.size());
     for (const size_t index : wanted) chosen.push_back(results[index]);
-    if (profiler_ != nullptr) {
-      profiler_->record(ProfileCategory::kSession, "model_run", start, monotonic_ns(), current_thread_id());
-    }
     return chosen;
+  }
+
+  void run_into(std::span<const NamedTensor> feeds, std::span<NamedTensor> outputs, const RunOptions& options) {
+    std::vector<std::string> names;
+    for (const NamedTensor& output : outputs) names.push_back(output.name);
+    const std::vector<size_t> wanted = match_outputs(outputs_, names);
+    MatchedFeeds matched = match_feeds(inputs_, overridable_, feeds);
+    std::vector<Tensor> targets(outputs_.size());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const Tensor& target = outputs[i].tensor;
+      if (!target) continue;
+      check_tensor(outputs_[wanted[i]], target, "output");
+      if (is_direct_target(target, matched.inputs) && is_direct_target(target, matched.initializers)) {
+        targets[wanted[i]] = target;
+      }
+    }
+    const std::vector<Tensor> results = run(std::move(matched), targets, options);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const Tensor& result = results[wanted[i]];
+      Tensor& target = outputs[i].tensor;
+      if (!target) {
+        target = result;
+      } else if (target.raw() != result.raw()) {
+        check_target(outputs[i].name, target, result.type(), result.shape());
+        copy_elements(result, target);
+      }
+    }
   }
 
   PlanReport plan_report(const std::map<std::string, Shape>& input_shapes) {
@@ -120,8 +199,8 @@ class InferenceSession::Impl {
       }
       shapes.push_back(shape);
     }
-    const BoundStart start =
-        plans_.find_or_bind(program_, shapes, BindOptions{.threads = limits_.threads, .concurrent = limits_.lanes > 1});
+    const BoundStart start = compiled_.plans.find_or_bind(
+        compiled_.program, shapes, BindOptions{.threads = limits_.threads, .concurrent = limits_.lanes > 1});
     return report(*start.segment);
   }
 
@@ -130,13 +209,114 @@ class InferenceSession::Impl {
   const std::vector<ValueDescription>& outputs() const { return outputs_; }
   const std::vector<ValueDescription>& overridable() const { return overridable_; }
   const ModelDescription& model() const { return model_; }
+  const std::vector<NodeDescription>& assigned_nodes() const {
+    if (!config_flag(options_, kRecordNodes, false)) {
+      throw Error(ErrorCode::kFail,
+                  fmt::format("Session configuration entry '{}' must be set to \"1\" to retrieve EP graph assignment "
+                              "information.",
+                              kRecordNodes));
+    }
+    return nodes_;
+  }
   int threads() const { return limits_.threads; }
   Profiler* profiler() { return profiler_.get(); }
 
  private:
-  static const SessionOptions& checked(const SessionOptions& options) {
-    validate(options);
-    return options;
+  static constexpr const char* kRecordNodes = "session.record_ep_graph_assignment_info";
+
+  /// A program and what its runs share.
+  struct Compiled {
+    Program program;
+    PlanCache plans;
+  };
+
+  /// All outputs in the model's order, those with a target in its memory.
+  std::vector<Tensor> run(MatchedFeeds feeds, std::span<const Tensor> targets, const RunOptions& options) {
+    const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
+    const StopSignal stop(options.terminate.get(), deadline_of(options));
+    const Logger logger = logger_.for_run(options.run_tag, options.log_severity_level, options.log_verbosity_level);
+    const bool feeds_initializers = !feeds.initializers.empty();
+    Compiled& compiled = feeds_initializers ? feedable() : compiled_;
+    for (size_t i = 0; i < feeds.initializers.size(); ++i) {
+      feeds.inputs.push_back(feeds.initializers[i] ? feeds.initializers[i] : defaults_[i]);
+    }
+    const ScopedDenormalsAsZero float_mode(flush_denormals_);
+    std::vector<Tensor> results;
+    {
+      RunThreads threads(pool(), limits_);
+      StoppableParallel stoppable(threads, stop);
+      const RunEnvironment environment{
+          .program = compiled.program,
+          .plans = compiled.plans,
+          .regions = regions_,
+          .outputs = output_buffers_,
+          .parallel = stop.is_possible() ? static_cast<Parallel&>(stoppable) : static_cast<Parallel&>(threads),
+          .lanes = limits_.lanes > 1 ? &threads : nullptr,
+          .threads = limits_.threads,
+          .profiler = profiler_.get(),
+          .logger = &logger,
+          .stop = stop.is_possible() ? &stop : nullptr,
+          .targets = targets};
+      results = run_program(environment, feeds.inputs);
+    }
+    const auto shrink = options.config_entries.find("memory.enable_memory_arena_shrinkage");
+    if (shrink != options.config_entries.end() && !shrink->second.empty()) {
+      regions_.shrink();
+      output_buffers_.shrink();
+    }
+    if (profiler_ != nullptr) {
+      profiler_->record(ProfileCategory::kSession, "model_run", start, monotonic_ns(), current_thread_id());
+    }
+    return results;
+  }
+
+  /// The model with overridable initializers as inputs behind the others; compiled when first asked for.
+  Compiled& feedable() {
+    const std::lock_guard lock(feedable_mutex_);
+    if (feedable_failure_) std::rethrow_exception(feedable_failure_);
+    if (feedable_ == nullptr) {
+      try {
+        feedable_ = compile_feedable(std::move(*feedable_source_));
+      } catch (...) {
+        feedable_failure_ = std::current_exception();
+        throw;
+      }
+    }
+    return *feedable_;
+  }
+
+  std::unique_ptr<Compiled> compile_feedable(Graph graph) {
+    for (Value* value : graph.overridable()) {
+      defaults_.push_back(std::exchange(value->constant, Tensor()).aligned());
+      graph.add_input(value);
+    }
+    auto compiled = std::make_unique<Compiled>();
+    OptimizeReport passes;
+    compiled->program = optimize_and_compile(graph, passes, [] {});
+    return compiled;
+  }
+
+  /// `optimized` is called in between.
+  Program optimize_and_compile(Graph& graph, OptimizeReport& passes, FunctionRef<void()> optimized) {
+    RunThreads threads(pool(), limits_.threads, limits_.may_spin);
+    const StopSignal cancelled(options_.cancel_load.get());
+    StoppableParallel parallel(threads, cancelled);
+    OptimizeContext context;
+    context.parallel = &parallel;
+    context.report = &passes;
+    cancelled.check();
+    optimize_graph(graph, optimization_level(options_.graph_optimization_level), context);
+    cancelled.check();
+    optimized();
+    return compile(std::move(graph), parallel);
+  }
+
+  void check_given_initializers(const Graph& graph) const {
+    for (const auto& [name, tensor] : options_.external_initializers) {
+      const Value* value = graph.find_value(name);
+      if (value != nullptr && value->is_constant()) continue;
+      throw Error(ErrorCode::kFail, fmt::format("Failed to find existing initializer with name {}.", name));
+    }
   }
 
   ThreadPool& pool() { return own_pool_ != nullptr ? *own_pool_ : ThreadPool::shared(); }
@@ -148,29 +328,27 @@ class InferenceSession::Impl {
       throw Error(ErrorCode::kFail, fmt::format("Opset {} of ai.onnx is newer than {}, the newest that is supported.",
                                                 newest->second, kNewestOpset));
     }
-    override_dimensions(graph, options_.free_dimension_overrides);
+    check_given_initializers(graph);
     model_ = describe_model(graph);
     inputs_ = describe_inputs(graph);
-    overridable_ = describe_overridable(graph);
     parameters_ = count_parameters(graph);
     log_model(logger_, source, graph, parameters_);
     warn_of_options(logger_, options_);
     const int64_t constant_bytes = count_constant_bytes(graph);
-    pool().reserve(limits_.most_threads());
-    RunThreads parallel(pool(), limits_.threads, limits_.may_spin);
-    OptimizeReport passes;
-    OptimizeContext context;
-    context.parallel = &parallel;
-    context.report = &passes;
-    optimize_graph(graph, optimization_level(options_.graph_optimization_level), context);
-    log_optimization(logger_, options_, passes, graph, constant_bytes);
-    if (!options_.optimized_model_filepath.empty()) {
-      save_model(standardize(graph), options_.optimized_model_filepath);
-      ATTUNE_LOG(logger_, kInfo, "Wrote the optimized model to '{}'.", options_.optimized_model_filepath);
+    if (config_flag(options_, kRecordNodes, false)) {
+      for (const auto& node : graph.nodes()) nodes_.push_back({node->name, node->op_type, node->domain});
     }
-    outputs_ = describe_outputs(graph);
-    program_ = compile(std::move(graph), parallel);
-    log_program(logger_, program_, limits_.threads, static_cast<double>(monotonic_ns() - start) * 1e-6);
+    pool().reserve(limits_.most_threads());
+    OptimizeReport passes;
+    compiled_.program = optimize_and_compile(graph, passes, [&] {
+      log_optimization(logger_, options_, passes, graph, constant_bytes);
+      if (!options_.optimized_model_filepath.empty()) {
+        save_model(standardize(graph), options_.optimized_model_filepath, data_file_of(options_));
+        ATTUNE_LOG(logger_, kInfo, "Wrote the optimized model to '{}'.", options_.optimized_model_filepath);
+      }
+      outputs_ = describe_outputs(graph);
+    });
+    log_program(logger_, compiled_.program, limits_.threads, static_cast<double>(monotonic_ns() - start) * 1e-6);
   }
 
   PlanReport report(const Segment& segment) const;
@@ -188,8 +366,13 @@ class InferenceSession::Impl {
   std::vector<ValueDescription> outputs_;
   std::vector<ValueDescription> overridable_;
   int64_t parameters_ = 0;
-  Program program_;
-  PlanCache plans_;
+  std::vector<NodeDescription> nodes_;
+  Compiled compiled_;
+  std::mutex feedable_mutex_;             // guards what follows, until feedable_ is set
+  std::optional<Graph> feedable_source_;  // empty when no initializer is overridable
+  std::exception_ptr feedable_failure_;
+  std::unique_ptr<Compiled> feedable_;
+  std::vector<Tensor> defaults_;  // of the overridable initializers
   RegionPool regions_;
   OutputBuffers output_buffers_;
 };
@@ -208,24 +391,25 @@ int64_t InferenceSession::Impl::count_parameters(const Graph& graph) {
 }
 
 PlanReport InferenceSession::Impl::report(const Segment& segment) const {
+  const Program& program = compiled_.program;
   PlanReport report;
   report.region_bytes = segment.region_bytes;
   report.lower_bound_bytes = segment.lower_bound;
-  report.packed_weight_bytes = program_.packed_bytes;
+  report.packed_weight_bytes = program.packed_bytes;
   report.parameters = parameters_;
   report.is_complete = segment.is_last;
-  for (const ProgramValue& value : program_.values) report.constant_bytes += value.constant.bytes();
+  for (const ProgramValue& value : program.values) report.constant_bytes += value.constant.bytes();
   const auto view = [&](int value) {
     if (value == kNoValue) return TensorView{};
-    const ProgramValue& described = program_.values[static_cast<size_t>(value)];
+    const ProgramValue& described = program.values[static_cast<size_t>(value)];
     return TensorView{nullptr, &segment.shapes[static_cast<size_t>(value)], described.type, described.layout,
-                      static_cast<uint8_t>(program_.block)};
+                      static_cast<uint8_t>(program.block)};
   };
-  for (const ProgramOutput& output : program_.outputs) report.output_bytes += view(output.value).physical_bytes();
+  for (const ProgramOutput& output : program.outputs) report.output_bytes += view(output.value).physical_bytes();
   const std::vector<size_t> live = live_bytes(segment);
   for (size_t k = 0; k < segment.steps.size(); ++k) {
     const PlannedStep& planned = segment.steps[k];
-    const Step& step = program_.steps[static_cast<size_t>(planned.step)];
+    const Step& step = program.steps[static_cast<size_t>(planned.step)];
     NodeReport node;
     node.name = step.name;
     node.op_type = step.op_type;
@@ -253,14 +437,18 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
 
 std::string_view version() { return ATTUNE_VERSION; }
 
-InferenceSession::InferenceSession(const std::filesystem::path& model, const SessionOptions& options)
-    : impl_(std::make_unique<Impl>(
-          options, [&] { return load_graph(model); }, model.string(), "model_loading_uri")) {}
+InferenceSession::InferenceSession(const std::filesystem::path& model, const SessionOptions& options) {
+  const auto load = [&](const GivenParts& given) { return load_graph(model, given); };
+  impl_ = std::make_unique<Impl>(effective_options(options, [&] { return load(given_parts(options)); }), load,
+                                 model.string(), "model_loading_uri");
+}
 
 InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared_ptr<const void> owner,
-                                   const SessionOptions& options)
-    : impl_(std::make_unique<Impl>(
-          options, [&] { return load_graph(model, std::move(owner)); }, "a model in memory", "model_loading_array")) {}
+                                   const SessionOptions& options) {
+  const auto load = [&](const GivenParts& given) { return load_graph(model, owner, given); };
+  impl_ = std::make_unique<Impl>(effective_options(options, [&] { return load(given_parts(options)); }), load,
+                                 "a model in memory", "model_loading_array");
+}
 
 InferenceSession::~InferenceSession() = default;
 InferenceSession::InferenceSession(InferenceSession&&) noexcept = default;
@@ -277,6 +465,13 @@ std::vector<Tensor> InferenceSession::run(std::span<const NamedTensor> feeds, st
                                           const RunOptions& options) {
   return impl_->run(feeds, output_names, options);
 }
+
+void InferenceSession::run_into(std::span<const NamedTensor> feeds, std::span<NamedTensor> outputs,
+                                const RunOptions& options) {
+  impl_->run_into(feeds, outputs, options);
+}
+
+const std::vector<NodeDescription>& InferenceSession::assigned_nodes() const { return impl_->assigned_nodes(); }
 
 PlanReport InferenceSession::plan_report(const std::map<std::string, Shape>& input_shapes) {
   return impl_->plan_report(input_shapes);

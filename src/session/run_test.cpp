@@ -1,0 +1,243 @@
+// What a caller gives a session and its runs beside inputs: initializers, memory for outputs, limits.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "attune/session.h"
+#include "graph/graph.h"
+#include "onnx/writer.h"
+
+namespace attune {
+namespace {
+
+using std::chrono::milliseconds;
+
+InferenceSession session_of(const Graph& graph, const SessionOptions& options = {}) {
+  const auto bytes = std::make_shared<const std::string>(write_model(graph));
+  return InferenceSession(std::as_bytes(std::span(*bytes)), bytes, options);
+}
+
+Tensor floats(std::initializer_list<float> values) {
+  return Tensor::from_values<float>(Shape{static_cast<int64_t>(values.size())}, values);
+}
+
+std::vector<float> values_of(const Tensor& tensor) {
+  return {tensor.values<float>().begin(), tensor.values<float>().end()};
+}
+
+/// y = x * w with w = {2, 3}; the caller may feed w when it is `overridable`.
+Graph product_graph(bool overridable) {
+  Graph graph;
+  graph.opsets[""] = 17;
+  graph.metadata.ir_version = 8;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{2});
+  graph.add_input(x);
+  Value* w = graph.add_constant(floats({2.0F, 3.0F}), "w");
+  if (overridable) graph.add_overridable(w);
+  Value* y = graph.add_value("y");
+  graph.add_node("Mul", {x, w}, {y}, "product");
+  graph.add_output(y);
+  return graph;
+}
+
+/// A chain of matrix products that takes seconds.
+Graph long_graph() {
+  constexpr int64_t kSize = 768;
+  Graph graph;
+  graph.opsets[""] = 17;
+  Value* value = graph.add_value("x", DataType::kFloat, Shape{kSize, kSize});
+  graph.add_input(value);
+  Value* w = graph.add_constant(Tensor::allocate(DataType::kFloat, {kSize, kSize}), "w");
+  for (float& weight : w->constant.values<float>()) weight = 0.0F;
+  for (int i = 0; i < 400; ++i) {
+    Value* next = graph.add_value();
+    graph.add_node("MatMul", {value, w}, {next});
+    value = next;
+  }
+  graph.add_output(value);
+  return graph;
+}
+
+template <class Call>
+std::string text_of_failure(Call&& call, ErrorCode code) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    return error.text();
+  }
+  return "no failure";
+}
+
+TEST(Overridable, AFedInitializerReplacesTheModelsOwnForThatRun) {
+  InferenceSession session = session_of(product_graph(true));
+  ASSERT_EQ(session.overridable_initializers().size(), 1u);
+  EXPECT_EQ(session.inputs().size(), 1u);
+  const std::vector<NamedTensor> own = {{"x", floats({1.0F, 1.0F})}};
+  const std::vector<NamedTensor> fed = {{"x", floats({1.0F, 1.0F})}, {"w", floats({5.0F, 7.0F})}};
+  EXPECT_EQ(values_of(session.run(own)[0]), (std::vector<float>{2.0F, 3.0F}));
+  EXPECT_EQ(values_of(session.run(fed)[0]), (std::vector<float>{5.0F, 7.0F}));
+  EXPECT_EQ(values_of(session.run(own)[0]), (std::vector<float>{2.0F, 3.0F}));
+  const std::vector<NamedTensor> wrong = {{"x", floats({1.0F, 1.0F})}, {"w", floats({5.0F})}};
+  EXPECT_EQ(text_of_failure([&] { session.run(wrong); }, ErrorCode::kInvalidArgument),
+            "Got invalid dimensions for input: w for the following indices\n index: 0 Got: 1 Expected: 2\n Please fix "
+            "either the inputs/outputs or the model.");
+}
+
+TEST(Overridable, ManyThreadsMayFeedItFirst) {
+  InferenceSession session = session_of(product_graph(true));
+  std::vector<std::vector<float>> results(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < results.size(); ++i) {
+    threads.emplace_back([&, i] {
+      const std::vector<NamedTensor> feeds = {{"x", floats({1.0F, 1.0F})}, {"w", floats({float(i), 1.0F})}};
+      results[i] = values_of(session.run(feeds)[0]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], (std::vector<float>{float(i), 1.0F}));
+}
+
+TEST(GivenInitializers, ReplaceTheModels) {
+  SessionOptions options;
+  options.initializers["w"] = floats({10.0F, 20.0F});
+  options.initializers["not in this model"] = floats({1.0F});
+  InferenceSession session = session_of(product_graph(false), options);
+  const std::vector<NamedTensor> feeds = {{"x", floats({1.0F, 1.0F})}};
+  EXPECT_EQ(values_of(session.run(feeds)[0]), (std::vector<float>{10.0F, 20.0F}));
+
+  options.initializers["w"] = floats({1.0F, 2.0F, 3.0F});
+  EXPECT_EQ(text_of_failure([&] { session_of(product_graph(false), options); }, ErrorCode::kInvalidArgument),
+            "The tensor given for initializer 'w' is a tensor(float) of shape {3}; the model has a tensor(float) of "
+            "shape {2}.");
+  SessionOptions missing;
+  missing.external_initializers["q"] = floats({1.0F});
+  EXPECT_EQ(text_of_failure([&] { session_of(product_graph(false), missing); }, ErrorCode::kFail),
+            "Failed to find existing initializer with name q.");
+}
+
+TEST(RunInto, WritesIntoTheMemoryGiven) {
+  InferenceSession session = session_of(product_graph(false));
+  const std::vector<NamedTensor> feeds = {{"x", floats({1.0F, 2.0F})}};
+  std::vector<NamedTensor> outputs = {{"y", Tensor::allocate(DataType::kFloat, {2})}};
+  const void* memory = outputs[0].tensor.raw();
+  session.run_into(feeds, outputs);
+  EXPECT_EQ(outputs[0].tensor.raw(), memory);
+  EXPECT_EQ(values_of(outputs[0].tensor), (std::vector<float>{2.0F, 6.0F}));
+
+  alignas(64) float unaligned[3] = {};
+  outputs[0].tensor = Tensor::view(DataType::kFloat, {2}, unaligned + 1);
+  session.run_into(feeds, outputs);
+  EXPECT_EQ(unaligned[1], 2.0F);
+  EXPECT_EQ(unaligned[2], 6.0F);
+
+  outputs[0].tensor = Tensor();
+  session.run_into(feeds, outputs);
+  EXPECT_EQ(values_of(outputs[0].tensor), (std::vector<float>{2.0F, 6.0F}));
+}
+
+TEST(RunInto, AnOutputMayTakeItsInputsMemory) {
+  InferenceSession session = session_of(product_graph(false));
+  const Tensor both = floats({1.0F, 2.0F});
+  const std::vector<NamedTensor> feeds = {{"x", both}};
+  std::vector<NamedTensor> outputs = {{"y", both}};
+  session.run_into(feeds, outputs);
+  EXPECT_EQ(values_of(both), (std::vector<float>{2.0F, 6.0F}));
+}
+
+TEST(RunInto, RefusesATensorThatDoesNotFit) {
+  InferenceSession session = session_of(product_graph(false));
+  const std::vector<NamedTensor> feeds = {{"x", floats({1.0F, 2.0F})}};
+  const auto failure = [&](const Tensor& target) {
+    std::vector<NamedTensor> outputs = {{"y", target}};
+    return text_of_failure([&] { session.run_into(feeds, outputs); }, ErrorCode::kInvalidArgument);
+  };
+  EXPECT_EQ(failure(floats({0.0F, 0.0F, 0.0F})),
+            "Got invalid dimensions for output: y for the following indices\n index: 0 Got: 3 Expected: 2\n Please fix "
+            "either the inputs/outputs or the model.");
+  EXPECT_EQ(failure(Tensor::allocate(DataType::kDouble, {2})),
+            "Unexpected output data type. Actual: (tensor(double)) , expected: (tensor(float))");
+}
+
+TEST(RunInto, ShapesThatOnlyTheRunKnowsAreCheckedToo) {
+  Graph graph;
+  graph.opsets[""] = 17;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{graph.symbols->fresh("N")});
+  graph.add_input(x);
+  Value* y = graph.add_value("y");
+  graph.add_node("Relu", {x}, {y});
+  graph.add_output(y);
+  InferenceSession session = session_of(graph);
+  const std::vector<NamedTensor> feeds = {{"x", floats({1.0F, 2.0F})}};
+  std::vector<NamedTensor> outputs = {{"y", Tensor::allocate(DataType::kFloat, {3})}};
+  EXPECT_EQ(text_of_failure([&] { session.run_into(feeds, outputs); }, ErrorCode::kInvalidArgument),
+            "The tensor bound to output 'y' has the shape {3}, but the run gives {2}.");
+}
+
+TEST(Limits, ARunEndsWhenAnotherThreadAsksForIt) {
+  InferenceSession session = session_of(long_graph());
+  const std::vector<NamedTensor> feeds = {{"x", Tensor::allocate(DataType::kFloat, {768, 768})}};
+  const auto flag = std::make_shared<std::atomic<bool>>(false);
+  RunOptions options;
+  options.terminate = flag;
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    flag->store(true);
+  });
+  EXPECT_EQ(text_of_failure([&] { session.run(feeds, {}, options); }, ErrorCode::kFail),
+            "Exiting due to terminate flag being set to true.");
+  other.join();
+}
+
+TEST(Limits, ARunEndsAtItsDeadline) {
+  InferenceSession session = session_of(long_graph());
+  const std::vector<NamedTensor> feeds = {{"x", Tensor::allocate(DataType::kFloat, {768, 768})}};
+  RunOptions options;
+  options.timeout = milliseconds(10);
+  const std::string text = "Exiting because the run took longer than its time limit.";
+  EXPECT_EQ(text_of_failure([&] { session.run(feeds, {}, options); }, ErrorCode::kFail), text);
+  options.timeout = milliseconds(0);
+  options.config_entries["attune.run.timeout_ms"] = "10";
+  EXPECT_EQ(text_of_failure([&] { session.run(feeds, {}, options); }, ErrorCode::kFail), text);
+  options.config_entries["attune.run.timeout_ms"] = "soon";
+  EXPECT_EQ(text_of_failure([&] { session.run(feeds, {}, options); }, ErrorCode::kInvalidArgument),
+            "attune.run.timeout_ms is 'soon'; it takes a number of milliseconds.");
+}
+
+TEST(Limits, MakingASessionCanBeCancelled) {
+  SessionOptions options;
+  options.cancel_load = std::make_shared<std::atomic<bool>>(true);
+  EXPECT_EQ(text_of_failure([&] { session_of(product_graph(false), options); }, ErrorCode::kFail),
+            "Exiting due to terminate flag being set to true.");
+}
+
+TEST(AssignedNodes, AreTheModelsWhenRecorded) {
+  SessionOptions options;
+  options.config_entries["session.record_ep_graph_assignment_info"] = "1";
+  const InferenceSession session = session_of(product_graph(false), options);
+  ASSERT_EQ(session.assigned_nodes().size(), 1u);
+  EXPECT_EQ(session.assigned_nodes()[0].name, "product");
+  EXPECT_EQ(session.assigned_nodes()[0].op_type, "Mul");
+  const InferenceSession silent = session_of(product_graph(false));
+  EXPECT_EQ(text_of_failure([&] { silent.assigned_nodes(); }, ErrorCode::kFail),
+            "Session configuration entry 'session.record_ep_graph_assignment_info' must be set to \"1\" to retrieve EP "
+            "graph assignment information.");
+}
+
+TEST(ModelConfig, OptionsOfTheModelAreTakenWhenAskedFor) {
+  Graph graph = product_graph(false);
+  graph.metadata.custom["ort_config"] = R"({"session_options": {"intra_op_num_threads": 3, "enable_mem_reuse": 0}})";
+  SessionOptions options;
+  EXPECT_EQ(session_of(graph, options).options().intra_op_num_threads, 0);
+  options.config_entries["attune.read_config_from_model"] = "1";
+  EXPECT_EQ(session_of(graph, options).options().intra_op_num_threads, 3);
+  EXPECT_FALSE(session_of(graph, options).options().enable_mem_reuse);
+  graph.metadata.custom["ort_config"] = "{";
+  EXPECT_EQ(text_of_failure([&] { session_of(graph, options); }, ErrorCode::kInvalidArgument),
+            "The model's ort_config is not a JSON object.");
+}
+
+}  // namespace
+}  // namespace attune
