@@ -41,7 +41,7 @@ TEST(WorkerProcess, FailuresAreErrorsWithAReason) {
   EXPECT_THAT(error_of(shell_worker("echo hello"), 10), HasSubstr("not a JSON object"));
   EXPECT_THAT(error_of(shell_worker("exit 3"), 10), HasSubstr("exit code 3"));
   EXPECT_THAT(error_of(shell_worker("kill -SEGV $$"), 10), HasSubstr("signal 11"));
-  EXPECT_THAT(error_of(shell_worker("sleep 60"), 0.05), HasSubstr("No answer within"));
+  EXPECT_THAT(error_of(shell_worker("exec sleep 60"), 0.05), HasSubstr("No answer within"));
 }
 
 class WorkerLaboratoryTest : public ::testing::Test {
