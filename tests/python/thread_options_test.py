@@ -221,9 +221,10 @@ def idle_cpu(spin):
         before = sum(map(cpu_ns, tasks))
         time.sleep(0.002)
         used.append(sum(map(cpu_ns, tasks)) - before)
-    return sorted(used)[len(used) // 2]
+    return sum(used)
 
-assert idle_cpu("0") < idle_cpu("1")
+# On a busy machine a spinning thread may not get to run either: what differs must differ clearly in one of five tries.
+assert any(1.5 * idle_cpu("0") < idle_cpu("1") for _ in range(5))
 """
     assert run_program(tmp_path, program) == ""
 
