@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "attune/error.h"
@@ -65,10 +66,14 @@ class Run {
  private:
   /// What one thread needs while it goes from step to step.
   struct Lane {
-    explicit Lane(const Program& program) : inputs(program.most_inputs), outputs(program.most_outputs) {}
+    explicit Lane(const RunEnvironment& environment)
+        : inputs(environment.program.most_inputs), outputs(environment.program.most_outputs) {
+      if (environment.profiler != nullptr) profile.emplace(*environment.profiler, environment.parallel);
+    }
     std::vector<TensorView> inputs;  // of one step, gathered
     std::vector<TensorView> outputs;
     DenormalsAsZeroSwitch denormals;  // the session may flush them everywhere, some operators do
+    std::optional<NodeProfile> profile;
   };
 
   class StepRun final : public RunContext {
@@ -93,11 +98,11 @@ class Run {
     tensors_.emplace_back(segment.tensors);
     place_values();
     if (segment.schedule.empty()) {
-      Lane lane(program_);
+      Lane lane(environment_);
       for (const PlannedStep& planned : segment.steps) run_planned(planned, lane);
     } else {
       run_schedule(segment.schedule, *environment_.lanes, [&](StepQueue::Lane& queue) {
-        Lane lane(program_);
+        Lane lane(environment_);
         for (std::span<const int> steps; !(steps = queue.next()).empty();) {
           for (const int step : steps) run_planned(segment.steps[static_cast<size_t>(step)], lane);
         }
@@ -115,17 +120,17 @@ class Run {
     const std::span<TensorView> outputs(lane.outputs.data(), step.outputs.size());
     const std::span<std::byte> workspace(region_ + planned.workspace_offset, planned.workspace_bytes);
     lane.denormals.set(step.flushes_denormals);
-    if (environment_.profiler == nullptr) {
+    if (!lane.profile) {
       StepRun context(inputs, outputs, workspace, environment_.parallel, step, *this);
       run_step(step, context, inputs);
       return;
     }
-    NodeProfile profile(*environment_.profiler, environment_.parallel);
-    StepRun context(inputs, outputs, workspace, profile.threads(), step, *this);
+    lane.profile->begin();
+    StepRun context(inputs, outputs, workspace, lane.profile->threads(), step, *this);
     run_step(step, context, inputs);
     // What the step allocated by itself has its shape only now.
     for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
-    profile.finish(program_, planned.step, inputs, outputs);
+    lane.profile->finish(program_, planned.step, inputs, outputs);
   }
 
   TensorView view_at(int value) const { return value == kNoValue ? TensorView{} : views_[static_cast<size_t>(value)]; }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string>
+#include <vector>
 
 #include "base/cpu.h"
 #include "base/thread.h"
@@ -20,37 +20,43 @@ struct Work {
   int64_t last_ns = 0;
   int64_t busy_ns = 0;
   int64_t tasks = 0;
+  uint64_t call = 0;  ///< The for_each that it worked for last.
 
+  void add_stretch(int64_t first, int64_t last, int64_t count) {
+    first_ns = tasks == 0 ? first : std::min(first_ns, first);
+    last_ns = std::max(last_ns, last);
+    busy_ns += last - first;
+    tasks += count;
+  }
   void add(const Work& other) {
-    if (tasks == 0) {
-      *this = other;
-      return;
-    }
-    first_ns = std::min(first_ns, other.first_ns);
-    last_ns = std::max(last_ns, other.last_ns);
-    busy_ns += other.busy_ns;
-    tasks += other.tasks;
-    cpu = other.cpu;
+    const int64_t busy = busy_ns + other.busy_ns;
+    add_stretch(other.first_ns, other.last_ns, other.tasks);
+    busy_ns = busy;
   }
 };
 
+void append_number(std::string& text, int64_t number) {
+  const fmt::format_int digits(number);
+  text.append(digits.data(), digits.size());
+}
+
 /// [{"float":[1,3,224,224]}], as onnxruntime's profile writes shapes.
-std::string shapes_as_json(std::span<const TensorView> views) {
-  std::string text = "[";
+void append_shapes(std::string& text, std::span<const TensorView> views) {
+  char before = '[';
   for (const TensorView& view : views) {
     if (view.dims == nullptr) continue;
-    text += text.size() > 1 ? ",{\"" : "{\"";
+    text += before;
+    before = ',';
+    text += "{\"";
     text += data_type_name(view.type);
     text += "\":[";
     for (int axis = 0; axis < view.rank(); ++axis) {
       if (axis > 0) text += ',';
-      const fmt::format_int digits(view.dim(axis));
-      text.append(digits.data(), digits.size());
+      append_number(text, view.dim(axis));
     }
     text += "]}";
   }
-  text += ']';
-  return text;
+  text += before == '[' ? "[]" : "]";
 }
 
 }  // namespace
@@ -65,33 +71,48 @@ class NodeProfile::Watch final : public Parallel {
 
   void for_each(int64_t count, FunctionRef<void(int64_t index, int thread)> task) override {
     const int64_t start = monotonic_ns();
-    inner_.for_each(count, [&](int64_t index, int thread) {
-      Work now{current_thread_id(), current_cpu(), monotonic_ns(), 0, 0, 1};
-      task(index, thread);
-      now.last_ns = monotonic_ns();
-      now.busy_ns = now.last_ns - now.first_ns;
-      note(slots_[static_cast<size_t>(thread)], now);
-    });
-    shared_ns += monotonic_ns() - start;
+    if (inner_.threads() == 1) {
+      inner_.for_each(count, task);
+      const int64_t end = monotonic_ns();
+      work_of(slots_[0]).add_stretch(start, end, count);
+      shared_ns += end - start;
+    } else {
+      ++calls_;
+      inner_.for_each(count, [&](int64_t index, int thread) {
+        // A thread takes one task after the other: the end of one is the beginning of the next.
+        Work& work = work_of(slots_[static_cast<size_t>(thread)]);
+        const int64_t first = work.call == calls_ ? work.last_ns : monotonic_ns();
+        work.call = calls_;
+        task(index, thread);
+        work.add_stretch(first, monotonic_ns(), 1);
+      });
+      shared_ns += monotonic_ns() - start;
+    }
     if (block_sizes.size() < kMostBlocks) block_sizes.push_back(count);
   }
 
-  /// What each thread did, ordered by its number.
-  std::vector<Work> collect() const {
-    std::vector<Work> all;
+  /// What each thread did, ordered by its number. Valid until the next call.
+  std::span<const Work> collect() {
+    all_.clear();
     for (const Slot& slot : slots_) {
       for (const Work& work : slot.works) {
         const auto same =
-            std::find_if(all.begin(), all.end(), [&](const Work& w) { return w.thread_id == work.thread_id; });
-        if (same != all.end()) {
+            std::find_if(all_.begin(), all_.end(), [&](const Work& w) { return w.thread_id == work.thread_id; });
+        if (same != all_.end()) {
           same->add(work);
         } else {
-          all.push_back(work);
+          all_.push_back(work);
         }
       }
     }
-    std::sort(all.begin(), all.end(), [](const Work& a, const Work& b) { return a.thread_id < b.thread_id; });
-    return all;
+    std::sort(all_.begin(), all_.end(), [](const Work& a, const Work& b) { return a.thread_id < b.thread_id; });
+    return all_;
+  }
+
+  void clear() {
+    for (Slot& slot : slots_) slot.works.clear();
+    block_sizes.clear();
+    shared_ns = 0;
   }
 
   std::vector<int64_t> block_sizes;  ///< Tasks of each for_each.
@@ -104,21 +125,30 @@ class NodeProfile::Watch final : public Parallel {
     std::vector<Work> works;
   };
 
-  static void note(Slot& slot, const Work& now) {
+  static Work& work_of(Slot& slot) {
+    const int64_t thread_id = current_thread_id();
     for (Work& work : slot.works) {
-      if (work.thread_id == now.thread_id) return work.add(now);
+      if (work.thread_id == thread_id) return work;
     }
-    slot.works.push_back(now);
+    slot.works.push_back({.thread_id = thread_id, .cpu = current_cpu()});
+    return slot.works.back();
   }
 
   Parallel& inner_;
   std::vector<Slot> slots_;
+  std::vector<Work> all_;
+  uint64_t calls_ = 0;  // of for_each
 };
 
 NodeProfile::NodeProfile(Profiler& profiler, Parallel& inner)
-    : profiler_(profiler), watch_(std::make_unique<Watch>(inner)), start_ns_(monotonic_ns()) {}
+    : profiler_(profiler), watch_(std::make_unique<Watch>(inner)) {}
 
 NodeProfile::~NodeProfile() = default;
+
+void NodeProfile::begin() {
+  watch_->clear();
+  start_ns_ = monotonic_ns();
+}
 
 Parallel& NodeProfile::threads() { return *watch_; }
 
@@ -139,44 +169,61 @@ void NodeProfile::finish(const Program& program, int index, std::span<const Tens
     (constant ? parameter_bytes : activation_bytes) += static_cast<int64_t>(inputs[i].physical_bytes());
   }
 
-  const std::vector<Work> works = watch_->collect();
+  const std::span<const Work> works = watch_->collect();
   int64_t own_ns = 0;
-  std::string helpers;
   for (const Work& work : works) {
-    if (work.thread_id == thread_id) {
-      own_ns = work.busy_ns;
-    } else {
-      fmt::format_to(std::back_inserter(helpers), "{}\"{}\": {{\"num_run\": {}, \"core\": {}}}",
-                     helpers.empty() ? "" : ",", work.thread_id, work.tasks, work.cpu);
-    }
+    if (work.thread_id == thread_id) own_ns = work.busy_ns;
   }
-  std::string blocks;
-  for (const int64_t count : watch_->block_sizes) {
-    fmt::format_to(std::back_inserter(blocks), "{}{}", blocks.empty() ? "" : ",", count);
-  }
-  ProfileArgs args;
-  args.add("op_name", step.op_type)
+  args_.clear();
+  args_.add("op_name", step.op_type)
       .add("provider", "CPUExecutionProvider")
       .add("node_index", static_cast<int64_t>(index))
       .add("parameter_size", parameter_bytes)
       .add("activation_size", activation_bytes)
-      .add("output_size", output_bytes)
-      .add_json("input_type_shape", shapes_as_json(inputs))
-      .add_json("output_type_shape", shapes_as_json(outputs))
-      .add_json(
-          "thread_scheduling_stats",
-          fmt::format("{{\"main_thread\": {{\"thread_pool_name\": \"attune\", \"thread_id\": \"{}\", \"block_size\": "
-                      "[{}], \"core\": {}, \"Distribution\": 0, \"DistributionEnqueue\": 0, \"Run\": {}, \"Wait\": "
-                      "{}, \"WaitRevoke\": 0}}, \"sub_threads\": {{{}}}}}",
-                      thread_id, blocks, current_cpu(), own_ns / 1000,
-                      std::max<int64_t>(watch_->shared_ns - own_ns, 0) / 1000, helpers));
-  const std::string name = step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name;
-  profiler_.record(ProfileCategory::kNode, name + "_kernel_time", start_ns_, end_ns, thread_id, args);
+      .add("output_size", output_bytes);
+  append_shapes(args_.open("input_type_shape"), inputs);
+  append_shapes(args_.open("output_type_shape"), outputs);
+  std::string& text = args_.open("thread_scheduling_stats");
+  text += "{\"main_thread\": {\"thread_pool_name\": \"attune\", \"thread_id\": \"";
+  append_number(text, thread_id);
+  text += "\", \"block_size\": [";
+  for (size_t i = 0; i < watch_->block_sizes.size(); ++i) {
+    if (i > 0) text += ',';
+    append_number(text, watch_->block_sizes[i]);
+  }
+  text += "], \"core\": ";
+  append_number(text, current_cpu());
+  text += ", \"Distribution\": 0, \"DistributionEnqueue\": 0, \"Run\": ";
+  append_number(text, own_ns / 1000);
+  text += ", \"Wait\": ";
+  append_number(text, std::max<int64_t>(watch_->shared_ns - own_ns, 0) / 1000);
+  text += ", \"WaitRevoke\": 0}, \"sub_threads\": {";
+  bool first = true;
   for (const Work& work : works) {
     if (work.thread_id == thread_id) continue;
-    ProfileArgs share;
-    share.add("node_index", static_cast<int64_t>(index)).add("num_run", work.tasks).add("busy_us", work.busy_ns / 1000);
-    profiler_.record(ProfileCategory::kThread, name + "_worker", work.first_ns, work.last_ns, work.thread_id, share);
+    text += first ? "\"" : ",\"";
+    first = false;
+    append_number(text, work.thread_id);
+    text += "\": {\"num_run\": ";
+    append_number(text, work.tasks);
+    text += ", \"core\": ";
+    append_number(text, work.cpu);
+    text += '}';
+  }
+  text += "}}";
+
+  const auto name_with = [&](std::string_view suffix) -> const std::string& {
+    name_ = step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name;
+    name_ += suffix;
+    return name_;
+  };
+  profiler_.record(ProfileCategory::kNode, name_with("_kernel_time"), start_ns_, end_ns, thread_id, args_);
+  for (const Work& work : works) {
+    if (work.thread_id == thread_id) continue;
+    args_.clear();
+    args_.add("node_index", static_cast<int64_t>(index)).add("num_run", work.tasks).add("busy_us", work.busy_ns / 1000);
+    profiler_.record(ProfileCategory::kThread, name_with("_worker"), work.first_ns, work.last_ns, work.thread_id,
+                     args_);
   }
 }
 

@@ -42,6 +42,7 @@ TEST(NodeProfile, EveryThreadThatWorkedHasAnEvent) {
   const TensorView view{data, &shape, DataType::kFloat, Layout::kPlain, 1};
   const std::vector<TensorView> inputs = {view, view};
   NodeProfile profile(profiler, threads);
+  profile.begin();
   // Nobody goes on before three threads are there.
   std::atomic<int> arrived{0};
   profile.threads().for_each(3, [&](int64_t, int) {

@@ -42,24 +42,26 @@ std::string timestamp(int64_t time_ns) {
 
 }  // namespace
 
-void ProfileArgs::begin(std::string_view key) {
+std::string& ProfileArgs::open(std::string_view key) {
   if (text_.empty()) {
     text_.reserve(1024);  // what a node's arguments take
   } else {
     text_ += ',';
   }
-  append_json_string(text_, key);
-  text_ += " : ";
+  text_ += '"';
+  text_ += key;
+  text_ += "\" : ";
+  return text_;
 }
 
 ProfileArgs& ProfileArgs::add(std::string_view key, std::string_view text) {
-  begin(key);
+  open(key);
   append_json_string(text_, text);
   return *this;
 }
 
 ProfileArgs& ProfileArgs::add(std::string_view key, int64_t number) {
-  begin(key);
+  open(key);
   text_ += '"';
   const fmt::format_int digits(number);
   text_.append(digits.data(), digits.size());
@@ -68,7 +70,7 @@ ProfileArgs& ProfileArgs::add(std::string_view key, int64_t number) {
 }
 
 ProfileArgs& ProfileArgs::add_json(std::string_view key, std::string_view json) {
-  begin(key);
+  open(key);
   text_ += json;
   return *this;
 }

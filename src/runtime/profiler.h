@@ -17,12 +17,14 @@ class ProfileArgs {
   ProfileArgs& add(std::string_view key, int64_t number);
   /// `json` is valid JSON already: the array of shapes `[{"float":[1,3,224,224]}]`.
   ProfileArgs& add_json(std::string_view key, std::string_view json);
+  /// Begins an argument; the caller appends its JSON to the text that it gets.
+  std::string& open(std::string_view key);
 
   const std::string& text() const { return text_; }
+  /// Keeps the memory for the next event.
+  void clear() { text_.clear(); }
 
  private:
-  void begin(std::string_view key);
-
   std::string text_;
 };
 
