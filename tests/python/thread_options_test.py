@@ -204,27 +204,24 @@ assert min(used) < 1_000_000, used
 
 @pytest.mark.parametrize(("mode", "key"), [("ORT_SEQUENTIAL", "intra"), ("ORT_PARALLEL", "inter")])
 def test_spinning_is_what_the_keys_say(tmp_path: Path, mode: str, key: str) -> None:
-    """In pauses that are too short to fall asleep without a reason, threads that may spin use CPU time."""
+    """Threads that may not spin fall asleep whenever they find nothing, which the system counts."""
     program = f"""
-def idle_cpu(spin):
+def times_asleep(spin):
     session = make("wide.onnx", entries={{"session.{key}_op.allow_spinning": spin}}, log_severity_level=3,
-                   execution_mode=attune.ExecutionMode.{mode}, intra_op_num_threads={3 if key == "intra" else 1},
-                   inter_op_num_threads=3)
+                   execution_mode=attune.ExecutionMode.{mode}, intra_op_num_threads={2 if key == "intra" else 1},
+                   inter_op_num_threads=2)
     x = {{"x": numpy.ones((128, 128), "f4")}}
-    for _ in range(10):
-        session.run(None, x)
-    time.sleep(0.01)
-    used = []
-    for _ in range(50):
-        session.run(None, x)
-        tasks = list(workers())
-        before = sum(map(cpu_ns, tasks))
-        time.sleep(0.002)
-        used.append(sum(map(cpu_ns, tasks)) - before)
-    return sum(used)
+    counts = []
+    for _ in range(2):
+        for _ in range(150):
+            session.run(None, x)
+        words = [open(f"/proc/self/task/{{task}}/status").read().split() for task in workers()]
+        counts.append(sum(int(w[w.index("voluntary_ctxt_switches:") + 1]) for w in words))
+    return counts[1] - counts[0]
 
-# On a busy machine a spinning thread may not get to run either: what differs must differ clearly in one of five tries.
-assert any(1.5 * idle_cpu("0") < idle_cpu("1") for _ in range(5))
+turns = [(times_asleep("0"), times_asleep("1")) for _ in range(5)]
+quiet, spinning = map(sum, zip(*turns))
+assert quiet > spinning, turns
 """
     assert run_program(tmp_path, program) == ""
 
