@@ -37,9 +37,9 @@ struct ProfileFlags {
   bool has_page = true;
 };
 
-// What the plan says of the node that a trace names: 0 where the plan does not reach it.
-double flops_of(const PlanReport& plan, const NodeTime& node) {
-  const NodeReport* planned = find_planned(plan, node);
+// 0 where the plan does not reach the node.
+double flops_of(const PlanReport& plan, const Trace& trace, const NodeTime& node) {
+  const NodeReport* planned = find_planned(plan, trace, static_cast<size_t>(&node - trace.nodes.data()));
   return planned != nullptr ? planned->flops : 0.0;
 }
 
@@ -64,7 +64,7 @@ void print_nodes(const Trace& trace, const PlanReport& plan, size_t top) {
                {"GFLOP/s", Align::kRight},
                {"output"}});
   for (const NodeTime* node : order) {
-    const double flops = flops_of(plan, *node) * node->calls;
+    const double flops = flops_of(plan, trace, *node) * node->calls;
     table.add_row({node->name, node->op_type, std::to_string(node->calls), format_ms(node->total_ms),
                    percent(node->total_ms, trace.runs_ms), speed(flops, node->total_ms), node->output_shape});
   }
@@ -83,7 +83,7 @@ void print_operators(const Trace& trace, const PlanReport& plan) {
     Total& total = totals[node.op_type];
     ++total.nodes;
     total.ms += node.total_ms;
-    total.flops += flops_of(plan, node) * node.calls;
+    total.flops += flops_of(plan, trace, node) * node.calls;
     inside_nodes += node.total_ms;
   }
   std::vector<std::pair<std::string, Total>> rows(totals.begin(), totals.end());

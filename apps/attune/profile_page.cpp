@@ -47,18 +47,19 @@ MachinePeak measure_machine(int threads) {
           .target = std::string(kernels::target_name())};
 }
 
-const NodeReport* find_planned(const PlanReport& plan, const NodeTime& node) {
-  const auto index = static_cast<size_t>(node.index);
-  if (node.index < 0 || index >= plan.nodes.size() || plan.nodes[index].op_type != node.op_type) return nullptr;
-  return &plan.nodes[index];
+const NodeReport* find_planned(const PlanReport& plan, const Trace& trace, size_t position) {
+  if (position >= plan.nodes.size()) return nullptr;
+  const NodeReport& planned = plan.nodes[position];
+  return planned.op_type == trace.nodes[position].op_type ? &planned : nullptr;
 }
 
 Page make_profile_page(const std::string& model, const std::string& description, const Trace& trace,
                        const PlanReport& plan, const MachinePeak& machine) {
   json nodes = json::array();
   std::map<int, size_t> node_places;
-  for (const NodeTime& node : trace.nodes) {
-    const NodeReport* planned = find_planned(plan, node);
+  for (size_t k = 0; k < trace.nodes.size(); ++k) {
+    const NodeTime& node = trace.nodes[k];
+    const NodeReport* planned = find_planned(plan, trace, k);
     node_places[node.index] = nodes.size();
     nodes.push_back({{"name", node.name},
                      {"op", node.op_type},

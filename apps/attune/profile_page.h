@@ -20,8 +20,9 @@ struct MachinePeak {
 /// Measures the machine as the session uses it; takes a fifth of a second.
 MachinePeak measure_machine(int threads);
 
-/// The FLOPs and the live memory that the plan gives for a traced node; null where the plan does not reach it.
-const NodeReport* find_planned(const PlanReport& plan, const NodeTime& node);
+/// What the plan says of `trace.nodes[position]`; null where it does not reach it. Both list the steps that run, in the
+/// program's order: what binding computes is in neither.
+const NodeReport* find_planned(const PlanReport& plan, const Trace& trace, size_t position);
 
 /// The page's data: {"model", "description", "machine", "region_bytes", "threads": [id, the caller's first],
 /// "nodes": [{"name", "op", "inputs", "output", "calls", "total_ms", "flops", "bytes", "live_bytes"}],
