@@ -9,8 +9,8 @@ set -euo pipefail
 
 declare -A groups=(
   [build]="g++ cmake ninja-build ccache git make python3-venv python3-dev libhwy-dev libprotozero-dev libcli11-dev
-           libfmt-dev nlohmann-json3-dev libminizip-dev libxxhash-dev libgtest-dev libgmock-dev libbenchmark-dev pkg-config
-           libjs-chart.js"
+           libfmt-dev libkissfft-dev libre2-dev libutf8proc-dev nlohmann-json3-dev libminizip-dev libxxhash-dev
+           libgtest-dev libgmock-dev libbenchmark-dev pkg-config"
   [lint]="clang-tidy"
   [demo]="fonts-noto-cjk"
   [clang]="clang"

@@ -39,9 +39,14 @@ enum class DataType : uint8_t {
   kFloat8E5M2FNUZ = 20,
   kUint4 = 21,
   kInt4 = 22,
+  kFloat4E2M1 = 23,
+  kFloat8E8M0 = 24,
+  kUint2 = 25,
+  kInt2 = 26,
 };
 
-/// Bytes of one element in memory; 0 for kUndefined and for types that pack several elements into a byte.
+/// Bytes of one element in memory; 0 for kUndefined. Elements of 2 and 4 bits have a byte each, the value in its low
+/// bits, as NumPy's ml_dtypes have it; files pack them.
 size_t element_size(DataType type);
 
 /// ONNX's name of an element type, such as "float", "int64" or "bool".

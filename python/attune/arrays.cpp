@@ -4,6 +4,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -87,6 +88,53 @@ nb::dlpack::dtype dlpack_type(DataType type) {
 
 nb::module_ numpy() { return nb::module_::import_("numpy"); }
 
+/// The types that NumPy itself lacks, by their names in the package ml_dtypes (which onnx brings along).
+struct ExtensionType {
+  DataType type;
+  const char* name;
+};
+constexpr std::array kExtensionTypes{
+    ExtensionType{DataType::kBfloat16, "bfloat16"},
+    ExtensionType{DataType::kFloat8E4M3FN, "float8_e4m3fn"},
+    ExtensionType{DataType::kFloat8E4M3FNUZ, "float8_e4m3fnuz"},
+    ExtensionType{DataType::kFloat8E5M2, "float8_e5m2"},
+    ExtensionType{DataType::kFloat8E5M2FNUZ, "float8_e5m2fnuz"},
+    ExtensionType{DataType::kFloat8E8M0, "float8_e8m0fnu"},
+    ExtensionType{DataType::kFloat4E2M1, "float4_e2m1fn"},
+    ExtensionType{DataType::kInt4, "int4"},
+    ExtensionType{DataType::kUint4, "uint4"},
+    ExtensionType{DataType::kInt2, "int2"},
+    ExtensionType{DataType::kUint2, "uint2"},
+};
+
+/// The element type of an array of ml_dtypes, else nullopt.
+std::optional<DataType> extension_type_of(const nb::object& array) {
+  const nb::object dtype = array.attr("dtype");
+  if (nb::cast<std::string>(dtype.attr("type").attr("__module__")) != "ml_dtypes") return std::nullopt;
+  const auto name = nb::cast<std::string>(dtype.attr("name"));
+  for (const ExtensionType& extension : kExtensionTypes) {
+    if (name == extension.name) return extension.type;
+  }
+  return std::nullopt;
+}
+
+const ExtensionType* find_extension_type(DataType type) {
+  for (const ExtensionType& extension : kExtensionTypes) {
+    if (extension.type == type) return &extension;
+  }
+  return nullptr;
+}
+
+/// Arrays of bits become ml_dtypes's arrays; without that package they stay what they are.
+nb::object with_extension_type(const nb::object& bits, const char* name) {
+  try {
+    return bits.attr("view")(nb::module_::import_("ml_dtypes").attr(name));
+  } catch (nb::python_error& error) {
+    if (!error.matches(PyExc_ImportError) && !error.matches(PyExc_AttributeError)) throw;
+    return bits;
+  }
+}
+
 Shape shape_of(const nb::object& array) {
   Shape shape;
   for (const nb::handle dim : array.attr("shape")) shape.push_back(nb::cast<int64_t>(dim));
@@ -147,8 +195,11 @@ std::shared_ptr<const void> hold(nb::object object) {
 Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& keep_alive) {
   if (object.is_none()) throw Error(ErrorCode::kInvalidArgument, fmt::format("Input '{}' is None.", name));
   AnyArray array;
+  std::optional<DataType> extension;
   if (!nb::try_cast(object, array, false)) {
     nb::object contiguous = numpy().attr("asarray")(object, nb::arg("order") = "C");
+    extension = extension_type_of(contiguous);
+    if (extension) contiguous = contiguous.attr("view")(*extension == DataType::kBfloat16 ? "uint16" : "uint8");
     const auto kind = nb::cast<std::string>(contiguous.attr("dtype").attr("kind"));
     if (kind == "V")
       contiguous =
@@ -164,7 +215,9 @@ Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& 
                                                            nb::cast<std::string>(nb::repr(contiguous.type()))));
     }
   }
-  return view_of(array, name);
+  const Tensor tensor = view_of(array, name);
+  if (!extension) return tensor;
+  return Tensor::view(*extension, tensor.shape(), const_cast<void*>(tensor.raw()));
 }
 
 Tensor owning_tensor_from_object(nb::handle object, const std::string& name) {
@@ -214,10 +267,11 @@ nb::object array_from_tensor(const Tensor& tensor) {
       flat[i] = nb::cast(tensor.values<std::string>()[i]);
     return flat.attr("reshape")(nb::tuple(shape));
   }
-  if (tensor.type() == DataType::kBfloat16) {
-    const Tensor bits =
-        Tensor::view(DataType::kUint16, tensor.shape(), const_cast<void*>(tensor.raw()), tensor.owner());
-    return array_from_tensor(bits);
+  if (const ExtensionType* extension = find_extension_type(tensor.type())) {
+    const DataType bits = element_size(tensor.type()) == 2 ? DataType::kUint16 : DataType::kUint8;
+    void* data = const_cast<void*>(tensor.raw());
+    return with_extension_type(array_from_tensor(Tensor::view(bits, tensor.shape(), data, tensor.owner())),
+                               extension->name);
   }
   return nb::cast(dlpack_array<nb::numpy>(tensor), nb::rv_policy::reference);
 }

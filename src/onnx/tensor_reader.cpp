@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "tensor/packed_elements.h"
 
 namespace attune {
 namespace {
@@ -175,8 +176,19 @@ Parts read_parts(protozero::pbf_reader& message) {
       fmt::format("Initializer '{}' needs {} bytes for its shape, but the model holds {}.", parts.name, wanted, held));
 }
 
+Tensor unpack(const Parts& parts, DataType type, const Shape& shape, View bytes) {
+  const size_t each = elements_per_byte(type);
+  const auto count = static_cast<size_t>(shape.elements());
+  const size_t wanted = (count + each - 1) / each;
+  if (bytes.size() != wanted) throw_size(parts, wanted, bytes.size());
+  Tensor tensor = Tensor::allocate(type, shape);
+  unpack_elements(type, bytes.data(), count, static_cast<uint8_t*>(tensor.raw()));
+  return tensor;
+}
+
 Tensor from_bytes(const Parts& parts, DataType type, const Shape& shape, View bytes,
                   const std::shared_ptr<const void>& owner) {
+  if (elements_per_byte(type) > 1) return unpack(parts, type, shape, bytes);
   const size_t wanted = static_cast<size_t>(shape.elements()) * element_size(type);
   if (bytes.size() != wanted) throw_size(parts, wanted, bytes.size());
   Tensor view = Tensor::view(type, shape, const_cast<std::byte*>(bytes.data()), owner);
@@ -207,6 +219,11 @@ Tensor from_chunks(const Parts& parts, DataType type, const Shape& shape, const 
 
 /// Each integer's low bytes are the element, as ONNX stores small types in int32_data.
 Tensor from_integers(const Parts& parts, DataType type, const Shape& shape) {
+  if (elements_per_byte(type) > 1) {
+    std::vector<std::byte> bytes;
+    for (const uint64_t value : parts.integers) bytes.push_back(static_cast<std::byte>(value));
+    return unpack(parts, type, shape, bytes);
+  }
   const size_t size = element_size(type);
   const auto count = static_cast<size_t>(shape.elements());
   if (parts.integers.size() != count) throw_size(parts, count * size, parts.integers.size() * size);
@@ -232,7 +249,7 @@ Tensor from_strings(Parts& parts, const Shape& shape) {
 }  // namespace
 
 DataType read_data_type(int64_t number, std::string_view what) {
-  if (number <= 0 || number > static_cast<int64_t>(DataType::kInt4)) {
+  if (number <= 0 || number > static_cast<int64_t>(DataType::kInt2)) {
     throw Error(ErrorCode::kInvalidGraph,
                 fmt::format("This is an invalid model. '{}' has the unknown element type {}.", what, number));
   }
@@ -261,10 +278,6 @@ NamedTensor read_tensor(protozero::pbf_reader message, const std::shared_ptr<con
     return {std::move(parts.name), *given};
   }
   const size_t size = element_size(type);
-  if (size == 0) {
-    throw Error(ErrorCode::kNotImplemented, fmt::format("Initializer '{}' is of type {}, which is not supported.",
-                                                        parts.name, tensor_type_name(type)));
-  }
   if (static_cast<size_t>(shape.elements()) > (size_t{1} << 48) / size) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("Initializer '{}' has too many elements: {}.", parts.name, shape.to_string()));

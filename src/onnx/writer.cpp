@@ -9,10 +9,12 @@
 #include <limits>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "attune/error.h"
 #include "base/thread.h"
 #include "onnx/protobuf.h"
+#include "tensor/packed_elements.h"
 
 namespace attune {
 namespace {
@@ -78,6 +80,11 @@ void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view na
   if (!name.empty()) message.add_string(8, name.data(), name.size());
   if (tensor.type() == DataType::kString) {
     for (const std::string& value : tensor.values<std::string>()) message.add_string(6, value);
+  } else if (const size_t each = elements_per_byte(tensor.type()); each > 1) {
+    const auto count = static_cast<size_t>(tensor.elements());
+    std::vector<std::byte> packed((count + each - 1) / each);
+    pack_elements(tensor.type(), static_cast<const uint8_t*>(tensor.raw()), count, packed.data());
+    message.add_bytes(9, reinterpret_cast<const char*>(packed.data()), packed.size());
   } else if (target.takes(tensor)) {
     write_external(message, tensor, target);
   } else {

@@ -1,7 +1,7 @@
-// Activation functions, https://onnx.ai/onnx/operators/onnx__Relu.html and so on: Relu (6 to 14), LeakyRelu (6, 16),
-// ThresholdedRelu (10, 22), Elu (6, 22), Selu (6, 22), Celu (12), Softplus (1, 22), Softsign (1, 22), HardSigmoid
-// (6, 22), HardSwish (14, 22), Swish (24), Mish (18, 22), Gelu (20), Shrink (9). Float and double; Relu and Shrink
-// integers too. Gaps: float16 and bfloat16. Sigmoid and Tanh are in unary.cpp, Clip in clip.cpp.
+// Activation functions, https://onnx.ai/onnx/operators/onnx__Relu.html and so on: Relu (1 to 14), LeakyRelu (1, 16),
+// ThresholdedRelu (10, 22), Elu (1, 22), Selu (1, 22), Celu (12), Softplus (1, 22), Softsign (1, 22), HardSigmoid
+// (1, 22), HardSwish (14, 22), Swish (24), Mish (18, 22), Gelu (20), Shrink (9). Float and double; Relu and Shrink
+// integers too. Sigmoid and Tanh are in unary.cpp, Clip in clip.cpp.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -230,7 +230,7 @@ const OpDef& celu() {
 }
 
 const OpDef& elu() {
-  static const OpDef def = activation("Elu", 6, kFloats, make_operator<OfDouble<Elu>>);
+  static const OpDef def = activation("Elu", 1, kFloats, make_operator<OfDouble<Elu>>);
   return def;
 }
 
@@ -240,7 +240,7 @@ const OpDef& gelu() {
 }
 
 const OpDef& hard_sigmoid() {
-  static const OpDef def = activation("HardSigmoid", 6, kFloats, make_operator<OfDouble<HardSigmoid>>);
+  static const OpDef def = activation("HardSigmoid", 1, kFloats, make_operator<OfDouble<HardSigmoid>>);
   return def;
 }
 
@@ -250,7 +250,7 @@ const OpDef& hard_swish() {
 }
 
 const OpDef& leaky_relu() {
-  static const OpDef def = activation("LeakyRelu", 6, kFloats, make_operator<OfDouble<LeakyRelu>>);
+  static const OpDef def = activation("LeakyRelu", 1, kFloats, make_operator<OfDouble<LeakyRelu>>);
   return def;
 }
 
@@ -260,12 +260,12 @@ const OpDef& mish() {
 }
 
 const OpDef& relu() {
-  static const OpDef def = activation("Relu", 6, kNumbers, make_operator<OfNumbers<Relu>>);
+  static const OpDef def = activation("Relu", 1, kNumbers, make_operator<OfNumbers<Relu>>);
   return def;
 }
 
 const OpDef& selu() {
-  static const OpDef def = activation("Selu", 6, kFloats, make_operator<OfFloats<Selu>>);
+  static const OpDef def = activation("Selu", 1, kFloats, make_operator<OfFloats<Selu>>);
   return def;
 }
 

@@ -1,4 +1,4 @@
-// ArgMax, ArgMin: https://onnx.ai/onnx/operators/onnx__ArgMax.html, versions 1 to 13. Gaps: float16 and bfloat16.
+// ArgMax, ArgMin: https://onnx.ai/onnx/operators/onnx__ArgMax.html, versions 1 to 13.
 //
 // NaN is no extreme unless it comes first; onnxruntime agrees for ArgMax, its ArgMin depends on the shape.
 #include <fmt/format.h>

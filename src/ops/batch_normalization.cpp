@@ -1,5 +1,6 @@
-// BatchNormalization: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html, versions 7 to 15, as inference uses
-// it: training, spatial = 0 (version 7) and float16 are not supported.
+// BatchNormalization: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html, versions 1 to 15. Training mode
+// (outputs behind the first, or before version 7 is_test = 0) normalizes by the batch's own mean and variance, made in
+// double. Gap: spatial = 0 of version 7.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/element_types.h"
 #include "ops/op_def.h"
 #include "ops/workspace.h"
 
@@ -21,17 +23,20 @@ constexpr int kVariance = 4;
 
 class BatchNormalization final : public Operator {
  public:
-  explicit BatchNormalization(const Node& node) : epsilon_(node.attributes.get_float("epsilon", 1e-5F)) {
-    bool trains = node.attributes.get_int("training_mode", 0) != 0;
-    for (int i = 1; i < node.output_count(); ++i) trains = trains || node.output(i) != nullptr;
-    if (trains) throw Error(ErrorCode::kNotImplemented, "BatchNormalization is supported for inference only.");
+  explicit BatchNormalization(const Node& node)
+      : epsilon_(node.attributes.get_float("epsilon", 1e-5F)),
+        momentum_(node.attributes.get_float("momentum", 0.9F)),
+        trains_(node.attributes.get_int("training_mode", 0) != 0) {
+    for (int i = 1; i < node.output_count(); ++i) trains_ = trains_ || node.output(i) != nullptr;
+    if (node.version < 7) trains_ = trains_ || node.attributes.get_int("is_test", 0) == 0;
     if (node.attributes.get_int("spatial", 1) == 0) {
       throw Error(ErrorCode::kNotImplemented, "BatchNormalization with spatial = 0 is not supported.");
     }
   }
 
   void infer(InferContext& context) const override {
-    if (!context.has_shape(0)) return context.set_output_type(0, context.type(0));
+    for (int i = 0; i < context.output_count(); ++i) context.set_output_type(i, context.type(i == 0 ? 0 : kMean));
+    if (!context.has_shape(0)) return;
     const Shape& x = context.shape(0);
     if (x.rank() < 1) throw Error(ErrorCode::kInvalidGraph, "BatchNormalization does not take scalars.");
     const int64_t channels = x.rank() > 1 ? x[1] : 1;
@@ -44,10 +49,11 @@ class BatchNormalization final : public Operator {
       }
     }
     context.set_output(0, context.type(0), x);
+    for (int i = 1; i < context.output_count(); ++i) context.set_output(i, context.type(kMean), Shape{channels});
   }
 
   void choose_layouts(LayoutContext& context) const override {
-    if (context.current(0) != Layout::kBlocked || context.input(0).type != DataType::kFloat) return;
+    if (trains_ || context.current(0) != Layout::kBlocked || context.input(0).type != DataType::kFloat) return;
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
   }
@@ -60,6 +66,7 @@ class BatchNormalization final : public Operator {
 
   void run(RunContext& context) const override {
     if (context.input(0).elements() == 0) return;
+    if (trains_) return train(context);
     if (context.input(0).type == DataType::kDouble) return run_double(context);
     const TensorView& x = context.input(0);
     WorkspaceCursor cursor(context.workspace());
@@ -163,6 +170,58 @@ class BatchNormalization final : public Operator {
                });
   }
 
+  /// Outputs 1 and 2 are the running mean and variance; 3 and 4, before version 14, those of this batch.
+  void train(RunContext& context) const {
+    visit_type<float, double>(context.input(0).type, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const TensorView& x = context.input(0);
+      const int64_t channels = count_channels(x);
+      const int64_t pixels = x.elements() / (channels * x.dim(0));
+      const auto count = static_cast<double>(x.dim(0) * pixels);
+      for_ranges(context.parallel(), channels, std::max<int64_t>(1, kGrain / (x.dim(0) * pixels)),
+                 [&](int64_t begin, int64_t end, int) {
+                   for (int64_t c = begin; c < end; ++c) {
+                     const auto for_each = [&](auto&& visit) {
+                       for (int64_t n = 0; n < x.dim(0); ++n) {
+                         const int64_t first = (n * channels + c) * pixels;
+                         for (int64_t i = first; i < first + pixels; ++i) visit(i);
+                       }
+                     };
+                     double mean = 0.0;
+                     double variance = 0.0;
+                     for_each([&](int64_t i) { mean += static_cast<double>(x.as<T>()[i]); });
+                     mean /= count;
+                     for_each([&](int64_t i) {
+                       const double distance = static_cast<double>(x.as<T>()[i]) - mean;
+                       variance += distance * distance;
+                     });
+                     variance /= count;
+                     const double scale =
+                         read(context.input(kScale), c) / std::sqrt(variance + static_cast<double>(epsilon_));
+                     const double shift = read(context.input(kBias), c) - mean * scale;
+                     for_each([&](int64_t i) {
+                       context.output(0).as<T>()[i] = static_cast<T>(static_cast<double>(x.as<T>()[i]) * scale + shift);
+                     });
+                     const auto momentum = static_cast<double>(momentum_);
+                     write(context, 1, c, read(context.input(kMean), c) * momentum + mean * (1.0 - momentum));
+                     write(context, 2, c, read(context.input(kVariance), c) * momentum + variance * (1.0 - momentum));
+                     write(context, 3, c, mean);
+                     write(context, 4, c, variance);
+                   }
+                 });
+    });
+  }
+
+  static void write(const RunContext& context, int i, int64_t c, double value) {
+    if (!context.has_output(i)) return;
+    const TensorView& view = context.output(i);
+    if (view.type == DataType::kDouble) {
+      view.as<double>()[c] = value;
+    } else {
+      view.as<float>()[c] = static_cast<float>(value);
+    }
+  }
+
   void run_double(RunContext& context) const {
     const TensorView& x = context.input(0);
     WorkspaceCursor cursor(context.workspace());
@@ -180,6 +239,8 @@ class BatchNormalization final : public Operator {
   }
 
   float epsilon_;
+  float momentum_;
+  bool trains_;
 };
 
 }  // namespace
@@ -187,7 +248,6 @@ class BatchNormalization final : public Operator {
 const OpDef& batch_normalization() {
   static const OpDef def{
       .name = "BatchNormalization",
-      .since = 7,
       .inputs = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}},
       .outputs = {{"Y", "T"},
                   {"running_mean", "T2", Occurrence::kOptional},

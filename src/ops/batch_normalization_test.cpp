@@ -51,9 +51,23 @@ TEST(BatchNormalization, BlockedImages) {
 TEST(BatchNormalization, EmptyAndWrong) {
   normalization<float>({0, 2, 2}, {}).output<float>({0, 2, 2}, {}).run();
   normalization<float>({1, 3, 1}, {1, 2, 3}).fails("for 3 channels");
-  normalization<float>({1, 2, 1}, {1, 2}).attribute("training_mode", int64_t{1}).fails("inference only");
-  normalization<float>({1, 2, 1}, {1, 2}).fails("inference only", 3);
   normalization<float>({1, 2, 1}, {1, 2}, 7).attribute("spatial", int64_t{0}).fails("spatial = 0");
+}
+
+TEST(BatchNormalization, TrainsByTheBatch) {
+  OpTest("BatchNormalization", 15)
+      .attribute("training_mode", int64_t{1})
+      .attribute("epsilon", 0.0F)
+      .attribute("momentum", 0.5F)
+      .input<float>({2, 1, 2}, {1, 3, 1, 3})
+      .input<float>({1}, {2})
+      .input<float>({1}, {10})
+      .input<float>({1}, {0})
+      .input<float>({1}, {3})
+      .output<float>({2, 1, 2}, {8, 12, 8, 12})
+      .output<float>({1}, {1})
+      .output<float>({1}, {2})
+      .run();
 }
 
 }  // namespace

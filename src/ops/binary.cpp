@@ -1,9 +1,8 @@
 // Arithmetic of two operands, broadcast as numpy does:
-//   Add, Sub, Mul, Div: https://onnx.ai/onnx/operators/onnx__Add.html and so on, versions 7 to 14
-//   Pow: https://onnx.ai/onnx/operators/onnx__Pow.html, versions 7 to 15
+//   Add, Sub, Mul, Div: https://onnx.ai/onnx/operators/onnx__Add.html and so on, versions 1 to 14
+//   Pow: https://onnx.ai/onnx/operators/onnx__Pow.html, versions 1 to 15
 //   Mod: https://onnx.ai/onnx/operators/onnx__Mod.html, versions 10 to 28
-//   PRelu: https://onnx.ai/onnx/operators/onnx__PRelu.html, versions 7 to 16
-// Gaps: float16 and bfloat16; the axis and broadcast attributes of versions before 7.
+//   PRelu: https://onnx.ai/onnx/operators/onnx__PRelu.html, versions 1 to 16
 //
 // Integers wrap around; division truncates; an integer division or remainder by zero is Error(kInvalidArgument), where
 // onnxruntime kills the process. Mod of floats without fmod is the floored one from version 28 and an error before.
@@ -21,6 +20,7 @@
 #include "ops/element_arithmetic.h"
 #include "ops/element_loop.h"
 #include "ops/element_types.h"
+#include "ops/old_broadcast.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -125,8 +125,7 @@ constexpr int64_t grain_of(Kind kind, DataType type) {
 }
 
 template <Kind kKind>
-void run_binary(RunContext& context) {
-  const std::array inputs{context.input(0), context.input(1)};
+void run_binary(RunContext& context, const std::array<TensorView, 2>& inputs) {
   const TensorView& out = context.output(0);
   const int64_t grain = grain_of(kKind, out.type);
   if (out.type == DataType::kFloat && kKind != Kind::kMod) {
@@ -177,13 +176,19 @@ KnownElement combine(const KnownElement& a, const KnownElement& b) {
 template <Kind kKind>
 class Arithmetic final : public Operator {
  public:
-  explicit Arithmetic(const Node&) {}
+  explicit Arithmetic(const Node& node) : old_(node) {}
   void infer(InferContext& context) const override {
+    if (old_.applies()) return old_.infer(context, context.type(0));
     infer_output(context);
     combine_elements(context, combine<kKind>);
   }
-  void choose_layouts(LayoutContext& context) const override { choose_blocked_broadcast(context); }
-  void run(RunContext& context) const override { run_binary<kKind>(context); }
+  void choose_layouts(LayoutContext& context) const override {
+    if (!old_.applies()) choose_blocked_broadcast(context);
+  }
+  void run(RunContext& context) const override { run_binary<kKind>(context, OldOperands(old_, context).views()); }
+
+ private:
+  OldBroadcast old_;
 };
 
 class Mod final : public Operator {
@@ -204,9 +209,9 @@ class Mod final : public Operator {
   }
   void run(RunContext& context) const override {
     if (fmod_) {
-      run_binary<Kind::kFmod>(context);
+      run_binary<Kind::kFmod>(context, {context.input(0), context.input(1)});
     } else {
-      run_binary<Kind::kMod>(context);
+      run_binary<Kind::kMod>(context, {context.input(0), context.input(1)});
     }
   }
 
@@ -217,8 +222,9 @@ class Mod final : public Operator {
 
 class PRelu final : public Operator {
  public:
-  explicit PRelu(const Node&) {}
+  explicit PRelu(const Node& node) : old_(node, 1) {}
   void infer(InferContext& context) const override {
+    if (old_.applies()) return old_.infer(context, context.type(0));
     const auto shape = infer_broadcast(context, 2);
     if (!shape) return context.set_output_type(0, context.type(0));
     // The slope is broadcast to X, never X to the slope.
@@ -233,21 +239,34 @@ class PRelu final : public Operator {
     }
     context.set_output(0, context.type(0), x);
   }
-  void choose_layouts(LayoutContext& context) const override { choose_blocked_broadcast(context); }
-  void run(RunContext& context) const override { run_binary<Kind::kPrelu>(context); }
+  void choose_layouts(LayoutContext& context) const override {
+    if (!old_.applies()) choose_blocked_broadcast(context);
+  }
+  void run(RunContext& context) const override {
+    run_binary<Kind::kPrelu>(context, OldOperands(old_, context).views());
+  }
+
+ private:
+  OldBroadcast old_;  // a slope for each channel
 };
 
 /// The result has the base's type, computed in double where an integer takes part.
 class Pow final : public Operator {
  public:
-  explicit Pow(const Node&) {}
+  explicit Pow(const Node& node) : old_(node) {}
 
-  void infer(InferContext& context) const override { infer_output(context); }
-  void choose_layouts(LayoutContext& context) const override { choose_blocked_broadcast(context); }
+  void infer(InferContext& context) const override {
+    if (old_.applies()) return old_.infer(context, context.type(0));
+    infer_output(context);
+  }
+  void choose_layouts(LayoutContext& context) const override {
+    if (!old_.applies()) choose_blocked_broadcast(context);
+  }
 
   void run(RunContext& context) const override {
-    const TensorView& base = context.input(0);
-    TensorView exponent = context.input(1);
+    const OldOperands operands(old_, context);
+    const TensorView& base = operands.views()[0];
+    TensorView exponent = operands.views()[1];
     const TensorView& out = context.output(0);
     Parallel& parallel = context.parallel();
     float as_float = 0.0F;
@@ -299,12 +318,13 @@ class Pow final : public Operator {
           convert<T>(std::pow(static_cast<double>(x[i * run.stride[0]]), static_cast<double>(y[i * run.stride[1]])));
     }
   }
+
+  OldBroadcast old_;
 };
 
 OpDef arithmetic(std::string_view name, std::unique_ptr<Operator> (*make)(const Node&)) {
   return {
       .name = name,
-      .since = 7,
       .inputs = {{"A", "T"}, {"B", "T"}},
       .outputs = {{"C", "T"}},
       .types = {{"T", kNumbers}},
@@ -347,7 +367,6 @@ const OpDef& mod() {
 const OpDef& pow() {
   static const OpDef def{
       .name = "Pow",
-      .since = 7,
       .inputs = {{"X", "T"}, {"Y", "T1"}},
       .outputs = {{"Z", "T"}},
       .types = {{"T", kFloats | kIndices}, {"T1", kNumbers}},
@@ -360,7 +379,6 @@ const OpDef& pow() {
 const OpDef& prelu() {
   static const OpDef def{
       .name = "PRelu",
-      .since = 7,
       .inputs = {{"X", "T"}, {"slope", "T"}},
       .outputs = {{"Y", "T"}},
       .types = {{"T", kNumbers}},

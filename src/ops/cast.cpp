@@ -1,6 +1,6 @@
 // Cast and CastLike: https://onnx.ai/onnx/operators/onnx__Cast.html, versions 6 to 25, and onnx__CastLike.html,
-// versions 15 to 25, between float, double, float16, bfloat16, all integers, bool and string.
-// Gaps: the 8-bit floats (for which alone `saturate` and `round_mode` matter), 2- and 4-bit types, complex numbers.
+// versions 15 to 25, between all types but complex numbers, which are a gap. BitCast:
+// https://onnx.ai/onnx/operators/onnx__BitCast.html, version 26. Version 1 of Cast names the type by a string.
 //
 // What the page leaves open is as in onnxruntime: floats beyond an integer type's range as convert.h says; numbers are
 // written with 8 significant digits (double too), "NaN", "INF", "-INF"; bool is written 1 or 0; a string that begins
@@ -24,44 +24,28 @@
 #include "ops/element_types.h"
 #include "ops/map_elements.h"
 #include "ops/op_def.h"
-#include "tensor/float16.h"
+#include "ops/small_types.h"
+#include "tensor/packed_elements.h"
 
 namespace attune::ops {
 namespace {
 
-template <class T>
-constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, Bfloat16>;
-
 constexpr TypeSet kCastTypes =
-    kNumbers | TypeSet{DataType::kBool, DataType::kString, DataType::kFloat16, DataType::kBfloat16};
+    kNumbers | kHalves | kFloats8 | kSmallTypes | TypeSet{DataType::kBool, DataType::kString};
 
-/// Calls visit(TypeTag<T>()) for any type but string.
+/// Elements that are converted at a time where a type needs a carrier: a few pages of buffers.
+constexpr int64_t kBlock = 1024;
+
+/// Calls visit(TypeTag<T>()) for any carrier but string.
 template <class Visit>
 void visit_numeric(DataType type, Visit&& visit) {
-  if (type == DataType::kFloat16) return visit(TypeTag<Float16>());
-  if (type == DataType::kBfloat16) return visit(TypeTag<Bfloat16>());
   visit_type<float, double, int64_t, int32_t, int16_t, int8_t, uint64_t, uint32_t, uint16_t, uint8_t, bool>(
       type, std::forward<Visit>(visit));
 }
 
-template <class To, class From>
-To cast_element(From x) {
-  if constexpr (kIsHalf<From>) {
-    return cast_element<To>(to_float(x));
-  } else if constexpr (std::is_same_v<To, Float16>) {
-    return to_float16(static_cast<float>(x));
-  } else if constexpr (std::is_same_v<To, Bfloat16>) {
-    return to_bfloat16(static_cast<float>(x));
-  } else {
-    return convert<To>(x);
-  }
-}
-
 template <class From>
 std::string write_element(From x) {
-  if constexpr (kIsHalf<From>) {
-    return write_element(to_float(x));
-  } else if constexpr (std::is_floating_point_v<From>) {
+  if constexpr (std::is_floating_point_v<From>) {
     if (std::isnan(x)) return "NaN";
     if (std::isinf(x)) return x < 0 ? "-INF" : "INF";
     return fmt::format("{:.8g}", x);
@@ -109,8 +93,8 @@ Integer read_integer(std::string_view text) {
 
 template <class To>
 To read_element(std::string_view text) {
-  if constexpr (kIsHalf<To> || std::is_floating_point_v<To>) {
-    return cast_element<To>(read_double(text));
+  if constexpr (std::is_floating_point_v<To>) {
+    return static_cast<To>(read_double(text));
   } else if constexpr (std::is_signed_v<To>) {
     return convert<To>(read_integer<int64_t>(text));
   } else {
@@ -118,7 +102,46 @@ To read_element(std::string_view text) {
   }
 }
 
-void cast_tensor(RunContext& context) {
+/// Between carriers.
+void cast_elements(DataType from_type, const void* from, DataType to_type, void* to, int64_t n) {
+  visit_numeric(from_type, [&](auto from_tag) {
+    using From = typename decltype(from_tag)::type;
+    visit_numeric(to_type, [&](auto to_tag) {
+      using To = typename decltype(to_tag)::type;
+      const From* x = static_cast<const From*>(from);
+      fill_elements(static_cast<To*>(to), n, [&](int64_t i) { return convert<To>(x[i]); });
+    });
+  });
+}
+
+void cast_numbers(const TensorView& in, const TensorView& out, NarrowRounding rounding, Parallel& parallel) {
+  const DataType from = carrier_of(in.type);
+  const DataType to = carrier_of(out.type);
+  for_ranges(parallel, in.elements(), kCheapGrain, [&](int64_t begin, int64_t end, int) {
+    if (from == in.type && to == out.type) {
+      return cast_elements(from, in.as<std::byte>() + static_cast<size_t>(begin) * element_size(from), to,
+                           out.as<std::byte>() + static_cast<size_t>(begin) * element_size(to), end - begin);
+    }
+    alignas(64) std::byte loaded[kBlock * sizeof(double)];
+    alignas(64) std::byte stored[kBlock * sizeof(double)];
+    for (int64_t i = begin; i < end; i += kBlock) {
+      const int64_t n = std::min(kBlock, end - i);
+      load_carrier(in.type, in.data, i, loaded, n);
+      const bool same = from == to;
+      if (!same) cast_elements(from, loaded, to, stored, n);
+      store_carrier(out.type, same ? loaded : stored, out.data, i, n, rounding);
+    }
+  });
+}
+
+/// The elements of a tensor that has none but its carrier's.
+Tensor in_carrier(const TensorView& view) {
+  Tensor tensor = Tensor::allocate(carrier_of(view.type), view.shape());
+  load_carrier(view.type, view.data, 0, tensor.raw(), view.elements());
+  return tensor;
+}
+
+void cast_tensor(RunContext& context, NarrowRounding rounding) {
   const TensorView& in = context.input(0);
   const TensorView& out = context.output(0);
   if (in.type == out.type) {
@@ -129,27 +152,22 @@ void cast_tensor(RunContext& context) {
       std::memcpy(out.data, in.data, in.physical_bytes());
     }
   } else if (in.type == DataType::kString) {
-    visit_numeric(out.type, [&](auto tag) {
+    Tensor read = Tensor::allocate(carrier_of(out.type), in.shape());
+    visit_numeric(read.type(), [&](auto tag) {
       using To = typename decltype(tag)::type;
-      std::transform(in.as<std::string>(), in.as<std::string>() + in.elements(), out.as<To>(), read_element<To>);
+      std::transform(in.as<std::string>(), in.as<std::string>() + in.elements(), static_cast<To*>(read.raw()),
+                     read_element<To>);
     });
+    store_carrier(out.type, read.raw(), out.data, 0, in.elements(), rounding);
   } else if (out.type == DataType::kString) {
-    visit_numeric(in.type, [&](auto tag) {
+    const Tensor loaded = in_carrier(in);
+    visit_numeric(loaded.type(), [&](auto tag) {
       using From = typename decltype(tag)::type;
-      std::transform(in.as<From>(), in.as<From>() + in.elements(), out.as<std::string>(), write_element<From>);
+      const auto* x = static_cast<const From*>(loaded.raw());
+      std::transform(x, x + in.elements(), out.as<std::string>(), write_element<From>);
     });
   } else {
-    visit_numeric(in.type, [&](auto from_tag) {
-      using From = typename decltype(from_tag)::type;
-      visit_numeric(out.type, [&](auto to_tag) {
-        using To = typename decltype(to_tag)::type;
-        const From* x = in.as<From>();
-        To* y = out.as<To>();
-        for_ranges(context.parallel(), in.elements(), kCheapGrain, [&](int64_t begin, int64_t end, int) {
-          fill_elements(y + begin, end - begin, [&](int64_t i) { return cast_element<To>(x[begin + i]); });
-        });
-      });
-    });
+    cast_numbers(in, out, rounding, context.parallel());
   }
 }
 
@@ -169,14 +187,29 @@ void infer_cast(InferContext& context, DataType to) {
   set_known_elements(context, *elements);
 }
 
+NarrowRounding parse_rounding(const Node& node) {
+  NarrowRounding rounding;
+  rounding.saturate = node.attributes.get_int("saturate", 1) != 0;
+  const std::string mode = node.attributes.get_string("round_mode", "up");
+  if (mode == "down") {
+    rounding.scale_rounding = ScaleRounding::kDown;
+  } else if (mode == "nearest") {
+    rounding.scale_rounding = ScaleRounding::kNearest;
+  } else if (mode != "up") {
+    throw Error(ErrorCode::kInvalidGraph, fmt::format("'round_mode' must be up, down or nearest, not '{}'.", mode));
+  }
+  return rounding;
+}
+
 class Cast final : public Operator {
  public:
-  explicit Cast(const Node& node) : to_(parse_type(node)) {}
+  explicit Cast(const Node& node) : to_(parse_type(node)), rounding_(parse_rounding(node)) {}
   void infer(InferContext& context) const override { infer_cast(context, to_); }
-  void run(RunContext& context) const override { cast_tensor(context); }
+  void run(RunContext& context) const override { cast_tensor(context, rounding_); }
 
  private:
   static DataType parse_type(const Node& node) {
+    if (node.version < 6) return parse_type_name(node.attributes.get_string("to", ""));
     const int64_t number = node.attributes.require_int("to");
     const auto type = static_cast<DataType>(number);
     if (number <= 0 || number > 31 || !kCastTypes.contains(type)) {
@@ -185,26 +218,86 @@ class Cast final : public Operator {
     return type;
   }
 
+  /// "FLOAT", "INT64" and so on.
+  static DataType parse_type_name(std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+    for (int number = 1; number <= static_cast<int>(DataType::kDouble) + 2; ++number) {
+      const auto type = static_cast<DataType>(number);
+      if (data_type_name(type) == name) return type;
+    }
+    throw Error(ErrorCode::kInvalidGraph, fmt::format("Cast: unknown type '{}'.", name));
+  }
+
   DataType to_;
+  NarrowRounding rounding_;
 };
 
 class CastLike final : public Operator {
  public:
-  explicit CastLike(const Node&) {}
+  explicit CastLike(const Node& node) : rounding_(parse_rounding(node)) {}
   void infer(InferContext& context) const override {
     const DataType to = context.type(1);
     if (to == DataType::kUndefined) return infer_same_shape(context, to);
     infer_cast(context, to);
   }
-  void run(RunContext& context) const override { cast_tensor(context); }
+  void run(RunContext& context) const override { cast_tensor(context, rounding_); }
+
+ private:
+  NarrowRounding rounding_;
+};
+
+/// The same bytes as elements of another type of the same size.
+class BitCast final : public Operator {
+ public:
+  explicit BitCast(const Node& node) : to_(static_cast<DataType>(node.attributes.require_int("to"))) {
+    if (to_ == DataType::kString || !kAnyType.contains(to_)) {
+      throw Error(ErrorCode::kInvalidGraph, fmt::format("BitCast to type {} is not possible.", static_cast<int>(to_)));
+    }
+  }
+  void infer(InferContext& context) const override {
+    const DataType from = context.type(0);
+    if (from != DataType::kUndefined &&
+        (element_size(from) != element_size(to_) || elements_per_byte(from) != elements_per_byte(to_))) {
+      throw Error(ErrorCode::kInvalidGraph, fmt::format("BitCast needs types of the same width, not {} and {}.",
+                                                        tensor_type_name(from), tensor_type_name(to_)));
+    }
+    infer_same_shape(context, to_);
+  }
+  void run(RunContext& context) const override {
+    const TensorView& in = context.input(0);
+    const TensorView& out = context.output(0);
+    if (to_ == DataType::kBool) {  // a bool that is neither 0 nor 1 is undefined behaviour to read
+      std::transform(in.as<uint8_t>(), in.as<uint8_t>() + in.elements(), out.as<bool>(),
+                     [](uint8_t x) { return x != 0; });
+    } else if (in.data != out.data) {
+      std::memcpy(out.data, in.data, in.physical_bytes());
+    }
+  }
+
+ private:
+  DataType to_;
 };
 
 }  // namespace
 
+const OpDef& bit_cast() {
+  static constexpr TypeSet kBits = kNumbers | kHalves | kFloats8 | kSmallTypes |
+                                   TypeSet{DataType::kBool, DataType::kComplex64, DataType::kComplex128};
+  static const OpDef def{
+      .name = "BitCast",
+      .since = 26,
+      .inputs = {{"input", "T1"}},
+      .outputs = {{"output", "T2"}},
+      .types = {{"T1", kBits}, {"T2", kBits}},
+      .make = make_operator<BitCast>,
+      .in_place = {0},
+  };
+  return def;
+}
+
 const OpDef& cast() {
   static const OpDef def{
       .name = "Cast",
-      .since = 6,
       .inputs = {{"input", "T1"}},
       .outputs = {{"output", "T2"}},
       .types = {{"T1", kCastTypes}, {"T2", kCastTypes}},

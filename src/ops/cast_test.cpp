@@ -140,9 +140,44 @@ TEST(Cast, Like) {
   OpTest("CastLike", 19).input<int32_t>({1}, {3}).input<std::string>({}, {""}).output<std::string>({1}, {"3"}).run();
 }
 
+Tensor eight_bits(DataType type, const std::vector<uint8_t>& bits) {
+  Tensor tensor = Tensor::allocate(type, Shape{static_cast<int64_t>(bits.size())});
+  std::copy(bits.begin(), bits.end(), static_cast<uint8_t*>(tensor.raw()));
+  return tensor;
+}
+
+TEST(Cast, SmallTypes) {
+  const std::vector<float> values{1, -448, 1000};
+  cast_to(DataType::kFloat8E4M3FN)
+      .input<float>({3}, values)
+      .output(eight_bits(DataType::kFloat8E4M3FN, {0x38, 0xFE, 0x7E}))
+      .run();
+  cast_to(DataType::kFloat8E5M2)
+      .attribute("saturate", int64_t{0})
+      .input<float>({1}, {1e9F})
+      .output(eight_bits(DataType::kFloat8E5M2, {0x7C}))
+      .run();
+  cast_to(DataType::kInt4).input<int32_t>({3}, {7, -8, 9}).output(eight_bits(DataType::kInt4, {7, 0xF8, 0xF9})).run();
+  cast_to(DataType::kInt64).input(eight_bits(DataType::kInt4, {0xF8, 7})).output<int64_t>({2}, {-8, 7}).run();
+  cast_to(DataType::kFloat).input(eight_bits(DataType::kUint2, {3, 0})).output<float>({2}, {3, 0}).run();
+  OpTest("Cast", 1).attribute("to", std::string("INT64")).input<float>({1}, {2.5F}).output<int64_t>({1}, {2}).run();
+}
+
+TEST(BitCast, KeepsTheBits) {
+  OpTest("BitCast", 26)
+      .attribute("to", static_cast<int64_t>(DataType::kInt32))
+      .input<float>({1}, {1})
+      .output<int32_t>({1}, {0x3F800000})
+      .run();
+  OpTest("BitCast", 26)
+      .attribute("to", static_cast<int64_t>(DataType::kInt64))
+      .input<float>({1}, {1})
+      .fails("the same width");
+}
+
 TEST(Cast, RefusesOtherTypes) {
   OpTest("Cast").input<float>({1}, {1}).fails("to");
-  for (const int64_t type : {-1, 0, 14, 17, 22, 40, 257}) {
+  for (const int64_t type : {-1, 0, 14, 15, 27, 40, 257}) {
     OpTest("Cast").attribute("to", type).input<float>({1}, {1}).fails("is not supported");
   }
 }

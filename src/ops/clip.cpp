@@ -1,5 +1,5 @@
-// Clip: https://onnx.ai/onnx/operators/onnx__Clip.html, versions 6 to 13: the limits are attributes before 11 and
-// optional inputs since. Gaps: float16 and bfloat16. Where min exceeds max the result is max; NaN stays NaN.
+// Clip: https://onnx.ai/onnx/operators/onnx__Clip.html, versions 1 to 13: the limits are attributes before 11 and
+// optional inputs since. Where min exceeds max the result is max; NaN stays NaN.
 #include <fmt/format.h>
 
 #include <limits>
@@ -88,10 +88,9 @@ class Clip final : public Operator {
 
 }  // namespace
 
-const OpDef& clip_6() {
+const OpDef& clip_1() {
   static const OpDef def{
       .name = "Clip",
-      .since = 6,
       .until = 10,
       .inputs = {{"input", "T"}},
       .outputs = {{"output", "T"}},

@@ -1,6 +1,5 @@
-// Equal: https://onnx.ai/onnx/operators/onnx__Equal.html, versions 7 to 19 (strings too); Greater, Less, versions 7 to
+// Equal: https://onnx.ai/onnx/operators/onnx__Equal.html, versions 1 to 19 (strings too); Greater, Less, versions 1 to
 // 13, GreaterOrEqual, LessOrEqual, versions 12 to 16. Broadcast as numpy does.
-// Gaps: float16 and bfloat16; the axis and broadcast attributes of versions before 7.
 #include <array>
 #include <functional>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "ops/element_arithmetic.h"
 #include "ops/element_loop.h"
 #include "ops/element_types.h"
+#include "ops/old_broadcast.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -29,9 +29,10 @@ KnownElement compare_elements(const KnownElement& a, const KnownElement& b) {
 template <class Relation, class... Types>
 class Compare final : public Operator {
  public:
-  explicit Compare(const Node&) {}
+  explicit Compare(const Node& node) : old_(node) {}
 
   void infer(InferContext& context) const override {
+    if (old_.applies()) return old_.infer(context, DataType::kBool);
     if (const auto shape = infer_broadcast(context, 2)) {
       context.set_output(0, DataType::kBool, *shape);
     } else {
@@ -41,7 +42,8 @@ class Compare final : public Operator {
   }
 
   void run(RunContext& context) const override {
-    const std::array inputs{context.input(0), context.input(1)};
+    const OldOperands operands(old_, context);
+    const std::array<TensorView, 2>& inputs = operands.views();
     visit_type<Types...>(inputs[0].type, [&](auto tag) {
       using T = typename decltype(tag)::type;
       for_each_broadcast(inputs, context.output(0), kCheapGrain, context.parallel(),
@@ -62,6 +64,8 @@ class Compare final : public Operator {
       fill_binary<T, bool>(run, Relation());
     }
   }
+
+  OldBroadcast old_;
 };
 
 template <class Relation>
@@ -85,12 +89,12 @@ OpDef comparison(std::string_view name, int since, TypeSet types, std::unique_pt
 
 const OpDef& equal() {
   static const OpDef def =
-      comparison("Equal", 7, kNumbers | TypeSet{DataType::kBool, DataType::kString}, make_operator<EqualOp>);
+      comparison("Equal", 1, kNumbers | TypeSet{DataType::kBool, DataType::kString}, make_operator<EqualOp>);
   return def;
 }
 
 const OpDef& greater() {
-  static const OpDef def = comparison("Greater", 7, kNumbers, make_operator<CompareNumbers<std::greater<>>>);
+  static const OpDef def = comparison("Greater", 1, kNumbers, make_operator<CompareNumbers<std::greater<>>>);
   return def;
 }
 
@@ -101,7 +105,7 @@ const OpDef& greater_or_equal() {
 }
 
 const OpDef& less() {
-  static const OpDef def = comparison("Less", 7, kNumbers, make_operator<CompareNumbers<std::less<>>>);
+  static const OpDef def = comparison("Less", 1, kNumbers, make_operator<CompareNumbers<std::less<>>>);
   return def;
 }
 

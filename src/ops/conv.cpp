@@ -1,6 +1,6 @@
-// Conv: https://onnx.ai/onnx/operators/onnx__Conv.html, versions 1 to 22, float, one or two spatial axes. Three axes,
-// float16 and double are not supported yet.
-// attune.FusedConv, which the optimizer makes: activation(conv(X, W) + B + Z).
+// Conv: https://onnx.ai/onnx/operators/onnx__Conv.html, versions 1 to 22. One or two spatial axes of float have
+// kernels; more axes, and double, are computed by the definition (direct_conv.h). attune.FusedConv, which the optimizer
+// makes: activation(conv(X, W) + B + Z).
 //
 // The kernels read and write blocked images. Where a tensor is plain (rank 3, or the planner kept it so) its images are
 // reordered through the workspace, a few at a time.
@@ -13,6 +13,8 @@
 #include "attune/error.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
+#include "ops/direct_conv.h"
+#include "ops/element_types.h"
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
@@ -35,11 +37,15 @@ class Conv final : public Operator {
   explicit Conv(const Node& node)
       : window_(Window::parse(node)),
         groups_(node.attributes.get_int("group", 1)),
-        activation_(parse_activation(node)) {
+        activation_(parse_activation(node)),
+        is_fused_(!node.domain.empty()) {
     if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
   }
 
   void infer(InferContext& context) const override {
+    if (is_fused_ && context.has_shape(1) && context.shape(1).rank() > 4) {
+      throw Error(ErrorCode::kNotImplemented, "FusedConv is for kernels, which have at most two spatial axes.");
+    }
     if (!context.has_shape(0) || !context.has_shape(1)) return context.set_output_type(0, context.type(0));
     const Shape& x = context.shape(0);
     const Shape& w = context.shape(1);
@@ -72,7 +78,7 @@ class Conv final : public Operator {
 
   void prepare(PrepareContext& context) override {
     const Tensor* weights = context.input(1).constant;
-    if (weights == nullptr || weights->elements() == 0) return;
+    if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) return;
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvShape shape = layer_shape(weights->shape());
     const ConvKernel kernel = kernels::select_conv_kernel(shape, image_layout(context.input_layout(0)));
@@ -89,7 +95,7 @@ class Conv final : public Operator {
 
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
                          int threads) const override {
-    if (outputs[0].elements() == 0) return 0;
+    if (outputs[0].elements() == 0 || !has_kernel(inputs[0].type, inputs[0].shape())) return 0;
     const bool plain_residual =
         inputs.size() > kResidual && inputs[kResidual].dims != nullptr && inputs[kResidual].layout == Layout::kPlain;
     const Plan plan = make_plan(inputs[0], weights_ ? weights_shape_ : inputs[1].shape(), outputs[0], plain_residual);
@@ -102,6 +108,7 @@ class Conv final : public Operator {
     const TensorView& x = context.input(0);
     const TensorView& y = context.output(0);
     if (y.elements() == 0) return;
+    if (!has_kernel(x.type, x.shape())) return run_directly(context);
     const bool has_residual = context.has_input(kResidual);
     const TensorView z = has_residual ? context.input(kResidual) : TensorView{};
     if (has_residual) check_residual(z.shape(), y.shape());
@@ -178,6 +185,25 @@ class Conv final : public Operator {
     float* kernel = nullptr;
   };
 
+  static bool has_kernel(DataType type, const Shape& x) { return type == DataType::kFloat && x.rank() <= 4; }
+
+  void run_directly(RunContext& context) const {
+    const TensorView& w = context.input(1);
+    const DirectConv conv = make_direct_conv(window_, groups_, context.input(0).shape(), w.shape());
+    const int64_t plane = conv.out_size();
+    visit_type<float, double>(w.type, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const auto finish = [&](const T* sums, int64_t n, int64_t m) {
+        const T bias = context.has_input(kBias) ? context.input(kBias).as<T>()[m] : T{0};
+        T* out = context.output(0).as<T>() + (n * conv.out_channels + m) * plane;
+        for (int64_t i = 0; i < plane; ++i) out[i] = sums[i] + bias;
+      };
+      convolve_directly<T>(
+          conv, context.input(0).as<T>(), w.as<T>(), [](T value) { return value; },
+          [](T value, int64_t) { return value; }, finish, context.parallel());
+    });
+  }
+
   int64_t kernel_size(const Shape& w, int axis) const {
     return window_.kernel.empty() ? w[axis + 2] : window_.kernel[static_cast<size_t>(axis)];
   }
@@ -186,10 +212,6 @@ class Conv final : public Operator {
     if (x.rank() < 3 || x.rank() != w.rank()) {
       throw Error(ErrorCode::kInvalidGraph,
                   fmt::format("X num_dims does not match W num_dims. X: {} W: {}", x.to_string(), w.to_string()));
-    }
-    if (x.rank() > 4) {
-      throw Error(ErrorCode::kNotImplemented,
-                  fmt::format("Convolution over {} spatial axes is not supported yet.", x.rank() - 2));
     }
     window_.check_rank(x.rank() - 2);
     if (is_known(x[1]) && is_known(w[1]) && x[1] != w[1] * groups_) {
@@ -300,6 +322,7 @@ class Conv final : public Operator {
   Window window_;
   int64_t groups_;
   kernels::Activation activation_;
+  bool is_fused_;
   PackedWeights weights_;
   Shape weights_shape_;
 };
@@ -311,7 +334,7 @@ const OpDef& conv() {
       .name = "Conv",
       .inputs = {{"X", "T"}, {"W", "T"}, {"B", "T", Occurrence::kOptional}},
       .outputs = {{"Y", "T"}},
-      .types = {{"T", kFloatOnly}},
+      .types = {{"T", kFloats}},
       .make = make_operator<Conv>,
       .flushes_denormals = true,
   };

@@ -275,5 +275,21 @@ TEST(FusedConv, AddsAndActivates) {
   wrong.fails("Residual of shape");
 }
 
+TEST(Conv, ByTheDefinition) {
+  OpTest("Conv")
+      .attribute("pads", std::vector<int64_t>{0, 0, 1, 0, 0, 0})
+      .attribute("strides", std::vector<int64_t>{1, 1, 2})
+      .input<float>({1, 1, 1, 1, 4}, {1, 2, 3, 4})
+      .input<float>({1, 1, 1, 1, 2}, {1, 10})
+      .input<float>({1}, {100})
+      .output<float>({1, 1, 1, 1, 2}, {110, 132})
+      .run();
+  OpTest("Conv")
+      .input<double>({1, 2, 2}, {1, 2, 3, 4})
+      .input<double>({1, 2, 1}, {1, 10})
+      .output<double>({1, 1, 2}, {31, 42})
+      .run();
+}
+
 }  // namespace
 }  // namespace attune

@@ -1,5 +1,5 @@
-// ConvTranspose: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html, versions 1 to 22, float, one or two spatial
-// axes. Three axes, float16 and double are not supported yet.
+// ConvTranspose: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html, versions 1 to 22: one or two spatial
+// axes by kernels; more axes, and double, by the definition.
 // attune.FusedConvTranspose, which the optimizer makes: activation(conv_transpose(X, W) + B).
 //
 // As in conv.cpp, plain tensors go through the workspace, a few images at a time.
@@ -13,6 +13,7 @@
 #include "attune/error.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
+#include "ops/element_types.h"
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
@@ -35,11 +36,16 @@ class ConvTranspose final : public Operator {
         groups_(node.attributes.get_int("group", 1)),
         output_padding_(parse_sizes(node, "output_padding")),
         output_shape_(parse_sizes(node, "output_shape")),
-        activation_(parse_activation(node)) {
+        activation_(parse_activation(node)),
+        is_fused_(!node.domain.empty()) {
     if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
   }
 
   void infer(InferContext& context) const override {
+    if (is_fused_ && context.has_shape(1) && context.shape(1).rank() > 4) {
+      throw Error(ErrorCode::kNotImplemented,
+                  "FusedConvTranspose is for kernels, which have at most two spatial axes.");
+    }
     if (!context.has_shape(0) || !context.has_shape(1)) return context.set_output_type(0, context.type(0));
     const Shape& x = context.shape(0);
     const Shape& w = context.shape(1);
@@ -77,7 +83,7 @@ class ConvTranspose final : public Operator {
 
   void prepare(PrepareContext& context) override {
     const Tensor* weights = context.input(1).constant;
-    if (weights == nullptr || weights->elements() == 0) return;
+    if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) return;
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvTransposeShape shape = layer_shape(weights->shape());
     const std::string packing = fmt::format("conv_transpose/groups={}/stride={}x{}/dilation={}x{}", groups_,
@@ -91,7 +97,7 @@ class ConvTranspose final : public Operator {
   }
 
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView> outputs, int) const override {
-    if (outputs[0].elements() == 0) return 0;
+    if (outputs[0].elements() == 0 || !has_kernel(inputs[0].type, inputs[0].shape())) return 0;
     const Plan plan = make_plan(inputs[0], weights_ ? weights_shape_ : inputs[1].shape(), outputs[0]);
     WorkspaceCursor cursor;
     take_workspace(cursor, plan);
@@ -102,6 +108,7 @@ class ConvTranspose final : public Operator {
     const TensorView& x = context.input(0);
     const TensorView& y = context.output(0);
     if (y.elements() == 0) return;
+    if (!has_kernel(x.type, x.shape())) return run_directly(context);
     const Plan plan = make_plan(x, weights_ ? weights_shape_ : context.input(1).shape(), y);
     WorkspaceCursor cursor(context.workspace());
     const Workspace workspace = take_workspace(cursor, plan);
@@ -168,6 +175,62 @@ class ConvTranspose final : public Operator {
     return {values.begin(), values.end()};
   }
 
+  static bool has_kernel(DataType type, const Shape& x) { return type == DataType::kFloat && x.rank() <= 4; }
+
+  /// Adds each input element times the kernel to the output, one output plane after the other.
+  void run_directly(RunContext& context) const {
+    visit_type<float, double>(context.input(0).type, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const TensorView& x = context.input(0);
+      const Shape& w = context.input(1).shape();
+      const TensorView& y = context.output(0);
+      const int spatial = x.rank() - 2;
+      std::vector<WindowAxis> axes;
+      for (int axis = 0; axis < spatial; ++axis) {
+        axes.push_back(resolve(axis, spatial, kernel_size(w, axis), x.dim(axis + 2)));
+      }
+      const int64_t in_size = x.shape().product(2, x.rank());
+      const int64_t out_size = y.shape().product(2, y.rank());
+      const int64_t taps = w.product(2, w.rank());
+      const int64_t group_in = x.dim(1) / groups_;
+      const int64_t group_out = w[1];
+      for_ranges(context.parallel(), y.dim(0) * y.dim(1), 1, [&](int64_t begin, int64_t end, int) {
+        for (int64_t plane = begin; plane < end; ++plane) {
+          const int64_t m = plane % y.dim(1);
+          T* out = y.as<T>() + plane * out_size;
+          std::fill_n(out, out_size, context.has_input(kBias) ? context.input(kBias).as<T>()[m] : T{0});
+          for (int64_t c = m / group_out * group_in; c < (m / group_out + 1) * group_in; ++c) {
+            const T* in = x.as<T>() + (plane / y.dim(1) * x.dim(1) + c) * in_size;
+            const T* kernel = context.input(1).as<T>() + (c * group_out + m % group_out) * taps;
+            for (int64_t i = 0; i < in_size; ++i) {
+              for (int64_t tap = 0; tap < taps; ++tap) {
+                const int64_t place = target(axes, x.shape(), y.shape(), i, tap);
+                if (place >= 0) out[place] += in[i] * kernel[tap];
+              }
+            }
+          }
+        }
+      });
+    });
+  }
+
+  /// Where an input pixel times a tap goes; -1 for what the pads cut off.
+  static int64_t target(const std::vector<WindowAxis>& axes, const Shape& x, const Shape& y, int64_t pixel,
+                        int64_t tap) {
+    int64_t place = 0;
+    int64_t stride = 1;
+    for (int axis = static_cast<int>(axes.size()) - 1; axis >= 0; --axis) {
+      const WindowAxis& own = axes[static_cast<size_t>(axis)];
+      const int64_t at = pixel % x[axis + 2] * own.stride + tap % own.kernel * own.dilation - own.pad_begin;
+      if (at < 0 || at >= y[axis + 2]) return -1;
+      pixel /= x[axis + 2];
+      tap /= own.kernel;
+      place += at * stride;
+      stride *= y[axis + 2];
+    }
+    return place;
+  }
+
   int64_t kernel_size(const Shape& w, int axis) const {
     return window_.kernel.empty() ? w[axis + 2] : window_.kernel[static_cast<size_t>(axis)];
   }
@@ -176,10 +239,6 @@ class ConvTranspose final : public Operator {
     if (x.rank() < 3 || x.rank() != w.rank()) {
       throw Error(ErrorCode::kInvalidGraph,
                   fmt::format("X num_dims does not match W num_dims. X: {} W: {}", x.to_string(), w.to_string()));
-    }
-    if (x.rank() > 4) {
-      throw Error(ErrorCode::kNotImplemented,
-                  fmt::format("Transposed convolution over {} spatial axes is not supported yet.", x.rank() - 2));
     }
     const auto spatial = static_cast<size_t>(x.rank() - 2);
     window_.check_rank(x.rank() - 2);
@@ -302,17 +361,18 @@ class ConvTranspose final : public Operator {
   std::vector<int64_t> output_padding_;
   std::vector<int64_t> output_shape_;
   kernels::Activation activation_;
+  bool is_fused_;
   PackedWeights weights_;
   Shape weights_shape_;
 };
 
-OpDef make_def(std::string_view domain, std::string_view name) {
+OpDef make_def(std::string_view domain, std::string_view name, TypeSet types) {
   return OpDef{
       .domain = domain,
       .name = name,
       .inputs = {{"X", "T"}, {"W", "T"}, {"B", "T", Occurrence::kOptional}},
       .outputs = {{"Y", "T"}},
-      .types = {{"T", kFloatOnly}},
+      .types = {{"T", types}},
       .make = make_operator<ConvTranspose>,
       .flushes_denormals = true,
   };
@@ -321,12 +381,12 @@ OpDef make_def(std::string_view domain, std::string_view name) {
 }  // namespace
 
 const OpDef& conv_transpose() {
-  static const OpDef def = make_def("", "ConvTranspose");
+  static const OpDef def = make_def("", "ConvTranspose", kFloats);
   return def;
 }
 
 const OpDef& fused_conv_transpose() {
-  static const OpDef def = make_def("attune", "FusedConvTranspose");
+  static const OpDef def = make_def("attune", "FusedConvTranspose", kFloatOnly);
   return def;
 }
 

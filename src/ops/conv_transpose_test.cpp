@@ -143,9 +143,25 @@ TEST(ConvTranspose, InvalidModels) {
       .input(w)
       .fails("The pads leave nothing");
   OpTest("ConvTranspose")
+      .attribute("strides", Ints{1, 2})
       .input(random_floats({1, 2, 2, 2, 2}, 2))
       .input(random_floats({2, 1, 1, 1, 1}, 1))
-      .fails("over 3 spatial axes");
+      .fails("strides has 2 values");
+}
+
+TEST(ConvTranspose, ByTheDefinition) {
+  OpTest("ConvTranspose")
+      .attribute("strides", Ints{1, 1, 2})
+      .input<float>({1, 1, 1, 1, 2}, {1, 2})
+      .input<float>({1, 1, 1, 1, 3}, {1, 10, 100})
+      .input<float>({1}, {1000})
+      .output<float>({1, 1, 1, 1, 5}, {1001, 1010, 1102, 1020, 1200})
+      .run();
+  OpTest("ConvTranspose")
+      .input<double>({1, 1, 1}, {2})
+      .input<double>({1, 1, 2}, {1, 3})
+      .output<double>({1, 1, 2}, {2, 6})
+      .run();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// CumSum: https://onnx.ai/onnx/operators/onnx__CumSum.html, versions 11 and 14. Gaps: float16 and bfloat16.
-// Sums are made one after the other in the element type; integers wrap around.
+// CumSum: https://onnx.ai/onnx/operators/onnx__CumSum.html, versions 11 and 14. CumProd:
+// https://onnx.ai/onnx/operators/onnx__CumProd.html, version 26.
+// Made one after the other in the element type, float16 and bfloat16 in float; integers wrap around.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,16 +14,17 @@
 namespace attune::ops {
 namespace {
 
-class CumSum final : public Operator {
+template <bool kProduct>
+class Cumulative final : public Operator {
  public:
-  explicit CumSum(const Node& node)
+  explicit Cumulative(const Node& node)
       : exclusive_(node.attributes.get_int("exclusive", 0) != 0),
         reverse_(node.attributes.get_int("reverse", 0) != 0) {}
 
   void infer(InferContext& context) const override {
     infer_same_shape(context, context.type(0));
     if (context.has_shape(0) && context.shape(0).rank() == 0) {
-      throw Error(ErrorCode::kInvalidGraph, "Cannot apply CumSum operator on a scalar.");
+      throw Error(ErrorCode::kInvalidGraph, "Cannot apply CumSum or CumProd operator on a scalar.");
     }
     if (!context.has_shape(1)) return;
     const Shape& axis = context.shape(1);
@@ -70,10 +72,12 @@ class CumSum final : public Operator {
       x += (size - 1) * stride;
       y += (size - 1) * stride;
     }
-    for (int64_t column = 0; column < columns; ++column) y[column] = exclusive_ ? T{0} : x[column];
+    for (int64_t column = 0; column < columns; ++column) y[column] = exclusive_ ? T{kProduct} : x[column];
     for (int64_t i = 1; i < size; ++i) {
       const T* addend = exclusive_ ? x : x + step;
-      for (int64_t column = 0; column < columns; ++column) y[step + column] = wrapping_add(y[column], addend[column]);
+      for (int64_t column = 0; column < columns; ++column) {
+        y[step + column] = kProduct ? wrapping_mul(y[column], addend[column]) : wrapping_add(y[column], addend[column]);
+      }
       x += step;
       y += step;
     }
@@ -85,17 +89,26 @@ class CumSum final : public Operator {
   bool reverse_;
 };
 
-}  // namespace
-
-const OpDef& cum_sum() {
-  static const OpDef def{
-      .name = "CumSum",
-      .since = 11,
+OpDef cumulative(std::string_view name, int since, std::unique_ptr<Operator> (*make)(const Node&)) {
+  return {
+      .name = name,
+      .since = since,
       .inputs = {{"x", "T"}, {"axis", "T2"}},
       .outputs = {{"y", "T"}},
       .types = {{"T", kNumbers}, {"T2", kIndices}},
-      .make = make_operator<CumSum>,
+      .make = make,
   };
+}
+
+}  // namespace
+
+const OpDef& cum_prod() {
+  static const OpDef def = cumulative("CumProd", 26, make_operator<Cumulative<true>>);
+  return def;
+}
+
+const OpDef& cum_sum() {
+  static const OpDef def = cumulative("CumSum", 11, make_operator<Cumulative<false>>);
   return def;
 }
 

@@ -1,10 +1,15 @@
-// Dropout: https://onnx.ai/onnx/operators/onnx__Dropout.html, versions 7 to 22, as inference uses it: the input passes
-// through. Dropping elements (training_mode), float16 and bfloat16 are not supported.
+// Dropout: https://onnx.ai/onnx/operators/onnx__Dropout.html, versions 1 to 22. In inference the input passes
+// through; with training_mode elements are dropped at random, which ones ONNX does not say. Before version 7 is_test is
+// taken as 1, whatever it says: models are run here, not trained.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "attune/error.h"
+#include "ops/element_types.h"
 #include "ops/op_def.h"
+#include "ops/random_numbers.h"
 
 namespace attune::ops {
 namespace {
@@ -14,7 +19,8 @@ constexpr int kTrainingMode = 2;
 
 class Dropout final : public Operator {
  public:
-  explicit Dropout(const Node& node) : has_mask_(node.output(1) != nullptr), mask_is_bool_(node.version >= 10) {}
+  explicit Dropout(const Node& node)
+      : seed_(node), has_mask_(node.output(1) != nullptr), mask_is_bool_(node.version >= 10) {}
 
   void infer(InferContext& context) const override {
     const DataType type = context.type(0);
@@ -35,9 +41,9 @@ class Dropout final : public Operator {
   }
 
   void run(RunContext& context) const override {
-    if (drops(context)) throw Error(ErrorCode::kNotImplemented, "Dropout in training mode is not supported.");
     const TensorView& x = context.input(0);
     const TensorView& y = context.output(0);
+    if (const double ratio = dropped_ratio(context); ratio > 0.0) return drop(context, ratio);
     if (x.data != y.data) std::memcpy(y.data, x.data, x.physical_bytes());
     if (!context.has_output(1)) return;
     const TensorView& mask = context.output(1);
@@ -48,15 +54,33 @@ class Dropout final : public Operator {
   }
 
  private:
-  /// Training with a ratio of 0 keeps every element.
-  static bool drops(const RunContext& context) {
-    if (!context.has_input(kTrainingMode) || context.input(kTrainingMode).elements() != 1) return false;
-    if (!*context.input(kTrainingMode).as<bool>()) return false;
-    if (!context.has_input(kRatio) || context.input(kRatio).elements() != 1) return true;
-    const TensorView& ratio = context.input(kRatio);
-    return ratio.type == DataType::kDouble ? *ratio.as<double>() != 0.0 : *ratio.as<float>() != 0.0F;
+  /// What is left is scaled, so that sums stay the same on average.
+  void drop(RunContext& context, double ratio) const {
+    const TensorView& x = context.input(0);
+    const uint64_t key = seed_.next();
+    visit_type<float, double>(x.type, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const T scale = static_cast<T>(ratio < 1.0 ? 1.0 / (1.0 - ratio) : 0.0);
+      for (int64_t i = 0; i < x.elements(); ++i) {
+        const bool kept = random_uniform(key, static_cast<uint64_t>(i)) >= ratio;
+        context.output(0).as<T>()[i] = kept ? x.as<T>()[i] * scale : T{0};
+        if (context.has_output(1)) context.output(1).as<bool>()[i] = kept;
+      }
+    });
   }
 
+  /// Training with a ratio of 0 keeps every element.
+  static double dropped_ratio(const RunContext& context) {
+    if (!context.has_input(kTrainingMode) || context.input(kTrainingMode).elements() != 1) return 0.0;
+    if (!*context.input(kTrainingMode).as<bool>()) return 0.0;
+    if (!context.has_input(kRatio) || context.input(kRatio).elements() != 1) return 0.5;
+    const TensorView& view = context.input(kRatio);
+    const double ratio = view.type == DataType::kDouble ? *view.as<double>() : double{*view.as<float>()};
+    if (ratio >= 0.0 && ratio <= 1.0) return ratio;
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("Dropout: the ratio is {}.", ratio));
+  }
+
+  RandomSeed seed_;
   bool has_mask_;
   bool mask_is_bool_;
 };
@@ -66,7 +90,6 @@ class Dropout final : public Operator {
 const OpDef& dropout() {
   static const OpDef def{
       .name = "Dropout",
-      .since = 7,
       .inputs = {{"data", "T"}, {"ratio", "T1", Occurrence::kOptional}, {"training_mode", "T2", Occurrence::kOptional}},
       .outputs = {{"output", "T"}, {"mask", "T3", Occurrence::kOptional}},
       .types = {{"T", kFloats},
@@ -74,7 +97,8 @@ const OpDef& dropout() {
                 {"T2", TypeSet{DataType::kBool}},
                 {"T3", kFloats | TypeSet{DataType::kBool}}},
       .make = make_operator<Dropout>,
-      .is_view = true,
+      .in_place = {0},
+      .is_random = true,
   };
   return def;
 }

@@ -1,4 +1,5 @@
-// Gemm: https://onnx.ai/onnx/operators/onnx__Gemm.html, versions 7 to 13; float16 and bfloat16 are not supported yet.
+// Gemm: https://onnx.ai/onnx/operators/onnx__Gemm.html, versions 1 to 13. Before version 7 C is
+// required, and broadcast alike whatever the attribute says.
 #include "kernels/gemm.h"
 
 #include <fmt/format.h>
@@ -195,7 +196,6 @@ class Gemm final : public Operator {
 const OpDef& gemm() {
   static const OpDef def{
       .name = "Gemm",
-      .since = 7,
       .inputs = {{"A", "T"}, {"B", "T"}, {"C", "T", Occurrence::kOptional}},
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloats | kIndices | TypeSet{DataType::kUint32, DataType::kUint64}}},

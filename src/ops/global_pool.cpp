@@ -1,6 +1,5 @@
 // GlobalAveragePool: https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html, versions 1 to 22.
 // GlobalMaxPool: https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html, versions 1 to 22.
-// float16 and bfloat16 are not supported yet.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,7 +1,6 @@
 // InstanceNormalization: https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html, versions 6 to 22.
 // GroupNormalization: https://onnx.ai/onnx/operators/onnx__GroupNormalization.html, versions 18 and 21 (18 has a scale
 // for each group, 21 for each channel). stash_type is ignored: float is computed in float, double in double.
-// float16 and bfloat16 are not supported yet.
 //
 // Both normalize an image's channels in groups; an instance is a group of one channel.
 #include <fmt/format.h>

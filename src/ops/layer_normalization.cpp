@@ -1,6 +1,5 @@
 // LayerNormalization: https://onnx.ai/onnx/operators/onnx__LayerNormalization.html, version 17; accepted for earlier
-// opsets too, as onnxruntime does. stash_type is ignored: float is computed in float, double in double. float16 and
-// bfloat16 are not supported yet.
+// opsets too, as onnxruntime does. stash_type is ignored: float is computed in float, double in double.
 // RMSNormalization: https://onnx.ai/onnx/operators/onnx__RMSNormalization.html, version 23, float and double.
 // attune.SkipLayerNormalization, which the optimizer makes: the sum of X and skip, normalized over the last axis, and
 // the sum itself as second output.

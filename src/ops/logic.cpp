@@ -1,18 +1,20 @@
-// And, Or, Xor: https://onnx.ai/onnx/operators/onnx__And.html and so on, version 7; BitwiseAnd, BitwiseOr, BitwiseXor,
-// version 18; BitShift, version 11. Broadcast as numpy does. Gaps: the axis and broadcast attributes before version 7.
+// And, Or, Xor: https://onnx.ai/onnx/operators/onnx__And.html and so on, versions 1 to 7; BitwiseAnd, BitwiseOr,
+// BitwiseXor, version 18; BitShift, versions 11 to 28. Broadcast as numpy does.
 //
-// Shifting by as many bits as the type has, or more, gives 0, as in onnxruntime; the page does not say.
+// Shifting by as many bits as the type has, or more, gives what many shifts by one give: 0, or -1 for a negative number
+// shifted right.
 #include <fmt/format.h>
 
 #include <array>
 #include <functional>
-#include <limits>
 #include <string>
+#include <type_traits>
 
 #include "attune/error.h"
 #include "ops/broadcast.h"
 #include "ops/element_loop.h"
 #include "ops/element_types.h"
+#include "ops/old_broadcast.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -26,24 +28,31 @@ void infer_output(InferContext& context) {
   }
 }
 
+/// Negative counts are as too large ones.
+template <class T>
+bool shifts_all_out(T bits) {
+  return bits < T{0} || static_cast<std::make_unsigned_t<T>>(bits) >= sizeof(T) * 8;
+}
+
 struct ShiftLeft {
   template <class T>
   T operator()(T x, T bits) const {
-    return bits < T{std::numeric_limits<T>::digits} ? static_cast<T>(x << bits) : T{0};
+    if (shifts_all_out(bits)) return 0;
+    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(x) << bits);
   }
 };
 
 struct ShiftRight {
   template <class T>
   T operator()(T x, T bits) const {
-    return bits < T{std::numeric_limits<T>::digits} ? static_cast<T>(x >> bits) : T{0};
+    if (shifts_all_out(bits)) return static_cast<T>(x < T{0} ? -1 : 0);
+    return static_cast<T>(x >> bits);
   }
 };
 
 /// out = Function(a, b) with operands and result of one type.
 template <class Function, class T>
-void run_typed(RunContext& context) {
-  const std::array inputs{context.input(0), context.input(1)};
+void run_typed(RunContext& context, const std::array<TensorView, 2>& inputs) {
   for_each_broadcast(inputs, context.output(0), kCheapGrain, context.parallel(),
                      [](const BroadcastRun& run) { fill_binary<T, T>(run, Function()); });
 }
@@ -51,9 +60,17 @@ void run_typed(RunContext& context) {
 template <class Function>
 class Logical final : public Operator {
  public:
-  explicit Logical(const Node&) {}
-  void infer(InferContext& context) const override { infer_output(context); }
-  void run(RunContext& context) const override { run_typed<Function, bool>(context); }
+  explicit Logical(const Node& node) : old_(node) {}
+  void infer(InferContext& context) const override {
+    if (old_.applies()) return old_.infer(context, DataType::kBool);
+    infer_output(context);
+  }
+  void run(RunContext& context) const override {
+    run_typed<Function, bool>(context, OldOperands(old_, context).views());
+  }
+
+ private:
+  OldBroadcast old_;
 };
 
 template <class Function>
@@ -62,8 +79,9 @@ class Bitwise final : public Operator {
   explicit Bitwise(const Node&) {}
   void infer(InferContext& context) const override { infer_output(context); }
   void run(RunContext& context) const override {
-    visit_integer_type(context.input(0).type,
-                       [&](auto tag) { run_typed<Function, typename decltype(tag)::type>(context); });
+    visit_integer_type(context.input(0).type, [&](auto tag) {
+      run_typed<Function, typename decltype(tag)::type>(context, {context.input(0), context.input(1)});
+    });
   }
 };
 
@@ -81,12 +99,13 @@ class BitShift final : public Operator {
   void infer(InferContext& context) const override { infer_output(context); }
 
   void run(RunContext& context) const override {
-    visit_type<uint8_t, uint16_t, uint32_t, uint64_t>(context.input(0).type, [&](auto tag) {
+    visit_integer_type(context.input(0).type, [&](auto tag) {
       using T = typename decltype(tag)::type;
+      const std::array inputs{context.input(0), context.input(1)};
       if (left_) {
-        run_typed<ShiftLeft, T>(context);
+        run_typed<ShiftLeft, T>(context, inputs);
       } else {
-        run_typed<ShiftRight, T>(context);
+        run_typed<ShiftRight, T>(context, inputs);
       }
     });
   }
@@ -112,7 +131,7 @@ constexpr TypeSet kBoolOnly{DataType::kBool};
 }  // namespace
 
 const OpDef& bit_shift() {
-  static const OpDef def = bits("BitShift", 11, kUnsignedIntegers, make_operator<BitShift>);
+  static const OpDef def = bits("BitShift", 11, kIntegers, make_operator<BitShift>);
   return def;
 }
 
@@ -132,17 +151,17 @@ const OpDef& bitwise_xor() {
 }
 
 const OpDef& logical_and() {
-  static const OpDef def = bits("And", 7, kBoolOnly, make_operator<Logical<std::logical_and<>>>);
+  static const OpDef def = bits("And", 1, kBoolOnly, make_operator<Logical<std::logical_and<>>>);
   return def;
 }
 
 const OpDef& logical_or() {
-  static const OpDef def = bits("Or", 7, kBoolOnly, make_operator<Logical<std::logical_or<>>>);
+  static const OpDef def = bits("Or", 1, kBoolOnly, make_operator<Logical<std::logical_or<>>>);
   return def;
 }
 
 const OpDef& logical_xor() {
-  static const OpDef def = bits("Xor", 7, kBoolOnly, make_operator<Logical<std::not_equal_to<>>>);
+  static const OpDef def = bits("Xor", 1, kBoolOnly, make_operator<Logical<std::not_equal_to<>>>);
   return def;
 }
 

@@ -36,8 +36,20 @@ TEST(Logic, BitShift) {
   OpTest("BitShift").input<uint8_t>({1}, {1}).input<uint8_t>({1}, {1}).fails("Invalid direction value");
   OpTest("BitShift")
       .attribute("direction", std::string("LEFT"))
-      .input<int32_t>({1}, {1})
-      .input<int32_t>({1}, {1})
+      .input<int32_t>({4}, {-1, 3, 1, 1})
+      .input<int32_t>({4}, {31, 1, 32, -1})
+      .output<int32_t>({4}, {std::numeric_limits<int32_t>::min(), 6, 0, 0})
+      .run();
+  OpTest("BitShift", 28)
+      .attribute("direction", std::string("RIGHT"))
+      .input<int8_t>({4}, {-128, -1, -1, 127})
+      .input<int8_t>({4}, {1, 7, 100, 8})
+      .output<int8_t>({4}, {-64, -1, -1, 0})
+      .run();
+  OpTest("BitShift")
+      .attribute("direction", std::string("LEFT"))
+      .input<float>({1}, {1})
+      .input<float>({1}, {1})
       .fails("is invalid");
 }
 

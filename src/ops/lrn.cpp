@@ -1,4 +1,4 @@
-// LRN: https://onnx.ai/onnx/operators/onnx__LRN.html, versions 1 to 13. float16 and bfloat16 are not supported yet.
+// LRN: https://onnx.ai/onnx/operators/onnx__LRN.html, versions 1 to 13.
 #include <fmt/format.h>
 
 #include <algorithm>

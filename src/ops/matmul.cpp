@@ -1,5 +1,5 @@
-// MatMul: https://onnx.ai/onnx/operators/onnx__MatMul.html, versions 1 to 13; float16 and bfloat16 are not supported
-// yet. attune.FusedMatMul, which the optimizer makes: y = activation(scale * A B + bias + residual), float, A and B
+// MatMul: https://onnx.ai/onnx/operators/onnx__MatMul.html, versions 1 to 13.
+// attune.FusedMatMul, which the optimizer makes: y = activation(scale * A B + bias + residual), float, A and B
 // optionally with their last two axes swapped.
 #include <fmt/format.h>
 

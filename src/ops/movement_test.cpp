@@ -93,7 +93,7 @@ TEST(UnplannedOutput, ContradictingThePlanIsRefused) {
 TEST(Movement, ChecksElements) {
   EXPECT_EQ(ops::element_of(DataType::kComplex128), kernels::Element::k16Bytes);
   EXPECT_EQ(ops::element_of(DataType::kString), kernels::Element::kString);
-  EXPECT_THROW(ops::element_of(DataType::kInt4), Error);
+  EXPECT_THROW(ops::element_of(DataType::kUndefined), Error);
   EXPECT_EQ(ops::strides_of(Shape{2, 3, 4}), (Shape{12, 4, 1}));
 }
 

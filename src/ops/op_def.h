@@ -12,35 +12,51 @@
 
 namespace attune {
 
-/// A set of element types.
+/// A set of element types. Some of them may be widened: an operator that accepts them computes in float, and its inputs
+/// and outputs are converted on the way (widened_operator.h).
 class TypeSet {
  public:
   constexpr TypeSet() = default;
   constexpr TypeSet(std::initializer_list<DataType> types) {
     for (const DataType type : types) bits_ |= bit(type);
   }
-  constexpr bool contains(DataType type) const { return (bits_ & bit(type)) != 0; }
+  constexpr bool contains(DataType type) const { return ((bits_ | widened_) & bit(type)) != 0; }
+  constexpr bool widens(DataType type) const { return (widened_ & ~bits_ & bit(type)) != 0; }
+  /// The same types, all widened.
+  constexpr TypeSet widened() const {
+    TypeSet set;
+    set.widened_ = bits_ | widened_;
+    return set;
+  }
+  /// What either has; a type that one of them takes as it is, is not widened.
   constexpr TypeSet operator|(TypeSet other) const {
     TypeSet both;
     both.bits_ = bits_ | other.bits_;
+    both.widened_ = widened_ | other.widened_;
     return both;
   }
 
  private:
   static constexpr uint32_t bit(DataType type) { return uint32_t{1} << static_cast<uint32_t>(type); }
   uint32_t bits_ = 0;
+  uint32_t widened_ = 0;
 };
 
 constexpr TypeSet kFloatOnly{DataType::kFloat};
-constexpr TypeSet kFloats{DataType::kFloat, DataType::kDouble};
+constexpr TypeSet kHalves{DataType::kFloat16, DataType::kBfloat16};
+constexpr TypeSet kFloats = TypeSet{DataType::kFloat, DataType::kDouble} | kHalves.widened();
+constexpr TypeSet kFloats8{DataType::kFloat8E4M3FN, DataType::kFloat8E4M3FNUZ, DataType::kFloat8E5M2,
+                           DataType::kFloat8E5M2FNUZ, DataType::kFloat8E8M0};
+constexpr TypeSet kSmallTypes{DataType::kInt4, DataType::kUint4, DataType::kInt2, DataType::kUint2,
+                              DataType::kFloat4E2M1};
 constexpr TypeSet kSignedIntegers{DataType::kInt8, DataType::kInt16, DataType::kInt32, DataType::kInt64};
 constexpr TypeSet kUnsignedIntegers{DataType::kUint8, DataType::kUint16, DataType::kUint32, DataType::kUint64};
 constexpr TypeSet kIntegers = kSignedIntegers | kUnsignedIntegers;
 constexpr TypeSet kIndices{DataType::kInt32, DataType::kInt64};
 constexpr TypeSet kNumbers = kFloats | kIntegers;
 /// Every type whose elements can be moved by size alone, and strings.
-constexpr TypeSet kAnyType = kNumbers | TypeSet{DataType::kBool,     DataType::kString,    DataType::kFloat16,
-                                                DataType::kBfloat16, DataType::kComplex64, DataType::kComplex128};
+constexpr TypeSet kAnyType = kNumbers | kHalves | kFloats8 | kSmallTypes |
+                             TypeSet{DataType::kBool, DataType::kString, DataType::kComplex64, DataType::kComplex128};
 
 enum class Occurrence : uint8_t { kRequired, kOptional, kVariadic };
 

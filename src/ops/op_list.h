@@ -10,43 +10,64 @@
   X(acos)                                                  \
   X(acosh)                                                 \
   X(add)                                                   \
+  X(affine_grid)                                           \
   X(arg_max)                                               \
   X(arg_min)                                               \
+  X(array_feature_extractor)                               \
   X(asin)                                                  \
   X(asinh)                                                 \
   X(atan)                                                  \
   X(atanh)                                                 \
+  X(attention)                                             \
   X(average_pool)                                          \
   X(batch_normalization)                                   \
+  X(bernoulli)                                             \
+  X(binarizer)                                             \
+  X(bit_cast)                                              \
   X(bit_shift)                                             \
   X(bitwise_and)                                           \
   X(bitwise_not)                                           \
   X(bitwise_or)                                            \
   X(bitwise_xor)                                           \
+  X(blackman_window)                                       \
   X(cast)                                                  \
   X(cast_like)                                             \
+  X(category_mapper)                                       \
+  X(causal_conv_with_state)                                \
   X(ceil)                                                  \
   X(celu)                                                  \
+  X(center_crop_pad)                                       \
   X(clip)                                                  \
-  X(clip_6)                                                \
+  X(clip_1)                                                \
+  X(col2im)                                                \
   X(compress)                                              \
   X(concat)                                                \
   X(constant)                                              \
   X(constant_of_shape)                                     \
   X(conv)                                                  \
+  X(conv_integer)                                          \
   X(conv_transpose)                                        \
   X(cos)                                                   \
   X(cosh)                                                  \
+  X(cum_prod)                                              \
   X(cum_sum)                                               \
+  X(deform_conv)                                           \
   X(depth_to_space)                                        \
+  X(dequantize_linear)                                     \
+  X(det)                                                   \
+  X(dft)                                                   \
+  X(dft_17)                                                \
   X(div)                                                   \
   X(dropout)                                               \
+  X(dynamic_quantize_linear)                               \
+  X(einsum)                                                \
   X(elu)                                                   \
   X(equal)                                                 \
   X(erf)                                                   \
   X(exp)                                                   \
   X(expand)                                                \
   X(eye_like)                                              \
+  X(feature_vectorizer)                                    \
   X(flatten)                                               \
   X(floor)                                                 \
   X(fused_attention)                                       \
@@ -62,42 +83,60 @@
   X(global_max_pool)                                       \
   X(greater)                                               \
   X(greater_or_equal)                                      \
+  X(grid_sample)                                           \
   X(group_normalization)                                   \
+  X(hamming_window)                                        \
+  X(hann_window)                                           \
   X(hard_sigmoid)                                          \
   X(hard_swish)                                            \
   X(hardmax)                                               \
   X(identity)                                              \
+  X(imputer)                                               \
   X(instance_normalization)                                \
   X(is_inf)                                                \
   X(is_nan)                                                \
+  X(label_encoder)                                         \
   X(layer_normalization)                                   \
   X(leaky_relu)                                            \
   X(less)                                                  \
   X(less_or_equal)                                         \
+  X(linear_attention)                                      \
   X(log)                                                   \
   X(log_softmax)                                           \
   X(logical_and)                                           \
   X(logical_not)                                           \
   X(logical_or)                                            \
   X(logical_xor)                                           \
+  X(lp_normalization)                                      \
   X(lp_pool)                                               \
   X(lrn)                                                   \
   X(matmul)                                                \
+  X(matmul_integer)                                        \
   X(max)                                                   \
   X(max_pool)                                              \
+  X(max_unpool)                                            \
   X(mean)                                                  \
+  X(mean_variance_normalization)                           \
+  X(mel_weight_matrix)                                     \
+  X(microsoft_rotary_embedding)                            \
   X(min)                                                   \
   X(mish)                                                  \
   X(mod)                                                   \
   X(mul)                                                   \
   X(neg)                                                   \
+  X(negative_log_likelihood_loss)                          \
   X(non_max_suppression)                                   \
   X(non_zero)                                              \
+  X(normalizer)                                            \
   X(one_hot)                                               \
+  X(one_hot_encoder)                                       \
   X(pad)                                                   \
   X(pad_2)                                                 \
   X(pow)                                                   \
   X(prelu)                                                 \
+  X(qlinear_conv)                                          \
+  X(qlinear_matmul)                                        \
+  X(quantize_linear)                                       \
   X(random_normal)                                         \
   X(random_normal_like)                                    \
   X(random_uniform)                                        \
@@ -124,13 +163,17 @@
   X(reduce_sum_1)                                          \
   X(reduce_sum_square)                                     \
   X(reduce_sum_square_1)                                   \
+  X(regex_full_match)                                      \
   X(relu)                                                  \
   X(reshape)                                               \
   X(resize)                                                \
   X(resize_10)                                             \
   X(reverse_sequence)                                      \
   X(rms_normalization)                                     \
+  X(roi_align)                                             \
+  X(rotary_embedding)                                      \
   X(round)                                                 \
+  X(scaler)                                                \
   X(scatter)                                               \
   X(scatter_elements)                                      \
   X(scatter_nd)                                            \
@@ -146,6 +189,7 @@
   X(slice)                                                 \
   X(slice_1)                                               \
   X(softmax)                                               \
+  X(softmax_cross_entropy_loss)                            \
   X(softplus)                                              \
   X(softsign)                                              \
   X(space_to_depth)                                        \
@@ -154,11 +198,18 @@
   X(sqrt)                                                  \
   X(squeeze)                                               \
   X(squeeze_1)                                             \
+  X(stft)                                                  \
+  X(string_concat)                                         \
+  X(string_normalizer)                                     \
+  X(string_split)                                          \
   X(sub)                                                   \
   X(sum)                                                   \
+  X(swi_glu)                                               \
   X(swish)                                                 \
   X(tan)                                                   \
   X(tanh)                                                  \
+  X(tensor_scatter)                                        \
+  X(tfidf_vectorizer)                                      \
   X(thresholded_relu)                                      \
   X(tile)                                                  \
   X(top_k)                                                 \

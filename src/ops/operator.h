@@ -62,6 +62,10 @@ class InferContext {
   void set_elements(int i, const Shape& elements);
   const ValueInfo& output(int i) const { return outputs_[static_cast<size_t>(i)]; }
 
+  /// For an operator that asks another one: see the constructor.
+  std::span<const ValueInfo* const> inputs() const { return inputs_; }
+  Symbols* symbols() const { return symbols_; }
+
   /// A dimension that depends on data.
   int64_t fresh_dim() { return symbols_ != nullptr ? symbols_->fresh() : kUnknownDim; }
   /// floor((dim + add) / divide) of a dimension that is not known, where equal arguments give equal dimensions.

@@ -1,7 +1,7 @@
 // MaxPool: https://onnx.ai/onnx/operators/onnx__MaxPool.html, versions 1 to 22.
 // AveragePool: https://onnx.ai/onnx/operators/onnx__AveragePool.html, versions 1 to 22.
 // LpPool: https://onnx.ai/onnx/operators/onnx__LpPool.html, versions 2 to 22.
-// Any number of spatial axes. float16 and bfloat16 are not supported yet.
+// Any number of spatial axes.
 //
 // Float images go to the kernels; other types, three and more spatial axes, indices and LpPool to a plain loop.
 #include "kernels/pool.h"

@@ -1,4 +1,4 @@
-// RandomNormal, RandomUniform and their Like forms, versions 1 to 22:
+// RandomNormal, RandomUniform and their Like forms, versions 1 to 22, Bernoulli, versions 15 to 22:
 // https://onnx.ai/onnx/operators/onnx__RandomNormal.html, https://onnx.ai/onnx/operators/onnx__RandomUniform.html,
 // https://onnx.ai/onnx/operators/onnx__RandomNormalLike.html,
 // https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html. The numbers are not onnxruntime's: ONNX does not say
@@ -6,43 +6,24 @@
 // on.
 #include <fmt/format.h>
 
-#include <atomic>
-#include <cmath>
-#include <numbers>
-#include <random>
-
 #include "attune/error.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
+#include "ops/random_numbers.h"
+#include "ops/small_types.h"
 
 namespace attune::ops {
 namespace {
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a hash of 64 bits. Numbers are hashes of their index, so that
-/// any thread can make any of them.
-uint64_t mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
-
-constexpr uint64_t kGolden = 0x9e3779b97f4a7c15U;  // 2^64 / golden ratio, SplitMix64's step
-
-/// Number i of stream `key`, in [0, 1).
-double uniform(uint64_t key, uint64_t i) { return static_cast<double>(mix(key + (i + 1) * kGolden) >> 11) * 0x1p-53; }
-
-/// Box and Muller's transform of two uniform numbers.
-double normal(uint64_t key, uint64_t i) {
-  const double radius = std::sqrt(-2.0 * std::log1p(-uniform(key, 2 * i)));  // 1 - u is never 0
-  return radius * std::cos(2.0 * std::numbers::pi * uniform(key, 2 * i + 1));
-}
 
 enum class Distribution : uint8_t { kNormal, kUniform };
 
 class Random final : public Operator {
  public:
   Random(const Node& node, Distribution distribution, bool is_like)
-      : distribution_(distribution), is_like_(is_like), type_(is_like ? DataType::kUndefined : DataType::kFloat) {
+      : seed_(node),
+        distribution_(distribution),
+        is_like_(is_like),
+        type_(is_like ? DataType::kUndefined : DataType::kFloat) {
     const Attributes& attributes = node.attributes;
     if (distribution == Distribution::kNormal) {
       offset_ = attributes.get_float("mean", 0);
@@ -56,12 +37,6 @@ class Random final : public Operator {
     if (!is_like) {
       shape_ = Shape(attributes.require_ints("shape"));
       shape_.elements();  // throws for negative dimensions
-    }
-    if (attributes.has("seed")) {
-      seed_ = mix(static_cast<uint64_t>(std::llround(static_cast<double>(attributes.get_float("seed", 0)) * 1e6)));
-    } else {
-      std::random_device device;
-      seed_ = (uint64_t{device()} << 32) | device();
     }
   }
 
@@ -80,16 +55,17 @@ class Random final : public Operator {
   void run(RunContext& context) const override {
     const Shape& shape = is_like_ ? context.input(0).shape() : shape_;
     const TensorView y = output_of_shape(context, 0, shape);
-    const uint64_t key = mix(seed_ + runs_.fetch_add(1, std::memory_order_relaxed) * kGolden);
+    const uint64_t key = seed_.next();
     for_ranges(context.parallel(), y.elements(), 4096, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto index = static_cast<uint64_t>(i);
-        const double value =
-            offset_ + scale_ * (distribution_ == Distribution::kNormal ? normal(key, index) : uniform(key, index));
-        if (y.type == DataType::kFloat) {
-          y.as<float>()[i] = static_cast<float>(value);
-        } else {
+        const double value = offset_ + scale_ * (distribution_ == Distribution::kNormal ? random_normal(key, index)
+                                                                                        : random_uniform(key, index));
+        if (y.type == DataType::kDouble) {
           y.as<double>()[i] = value;
+        } else {
+          const auto narrow = static_cast<float>(value);
+          store_carrier(y.type, &narrow, y.data, i, 1);
         }
       }
     });
@@ -100,14 +76,58 @@ class Random final : public Operator {
     if (!kFloats.contains(type)) refuse_type(type);
   }
 
+  RandomSeed seed_;
   Distribution distribution_;
   bool is_like_;
   DataType type_;
   Shape shape_;
   double offset_ = 0;
   double scale_ = 1;
-  uint64_t seed_ = 0;
-  mutable std::atomic<uint64_t> runs_{0};  // each run takes a stream of its own
+};
+
+/// 1 with the probability that the input says, else 0.
+class Bernoulli final : public Operator {
+ public:
+  explicit Bernoulli(const Node& node)
+      : seed_(node), type_(static_cast<DataType>(node.attributes.get_int("dtype", 0))) {
+    if (type_ != DataType::kUndefined && !kResults.contains(type_)) refuse_type(type_);
+  }
+  static constexpr TypeSet kResults = kNumbers | kHalves | TypeSet{DataType::kBool};
+
+  void infer(InferContext& context) const override {
+    const DataType type = type_ == DataType::kUndefined ? context.type(0) : type_;
+    context.set_output_type(0, type);
+    if (context.has_shape(0)) context.set_output(0, type, context.shape(0));
+  }
+
+  void run(RunContext& context) const override {
+    const TensorView& x = context.input(0);
+    const TensorView& y = context.output(0);
+    const uint64_t key = seed_.next();
+    for (int64_t i = 0; i < x.elements(); ++i) {
+      double probability = 0.0;
+      if (x.type == DataType::kDouble) {
+        probability = x.as<double>()[i];
+      } else {
+        float narrow = 0.0F;
+        load_carrier(x.type, x.data, i, &narrow, 1);
+        probability = double{narrow};
+      }
+      const bool one = random_uniform(key, static_cast<uint64_t>(i)) < probability;
+      if (y.type == DataType::kBool) {
+        y.as<bool>()[i] = one;
+        continue;
+      }
+      with_number_type(carrier_of(y.type), [&](auto zero) {
+        const auto value = static_cast<decltype(zero)>(one ? 1 : 0);
+        store_carrier(y.type, &value, y.data, i, 1);
+      });
+    }
+  }
+
+ private:
+  RandomSeed seed_;
+  DataType type_;
 };
 
 template <Distribution kDistribution, bool kIsLike>
@@ -121,7 +141,7 @@ OpDef make_def(std::string_view name) {
       .name = name,
       .inputs = {},
       .outputs = {{"output", "T2"}},
-      .types = {{"T1", kAnyType}, {"T2", kFloats}},
+      .types = {{"T1", kAnyType}, {"T2", kFloats | kHalves}},
       .make = make_random<kDistribution, kIsLike>,
       .reads_shapes_only = kIsLike,
       .is_random = true,
@@ -131,6 +151,19 @@ OpDef make_def(std::string_view name) {
 }
 
 }  // namespace
+
+const OpDef& bernoulli() {
+  static const OpDef def{
+      .name = "Bernoulli",
+      .since = 15,
+      .inputs = {{"input", "T1"}},
+      .outputs = {{"output", "T2"}},
+      .types = {{"T1", TypeSet{DataType::kFloat, DataType::kDouble} | kHalves}, {"T2", Bernoulli::kResults}},
+      .make = make_operator<Bernoulli>,
+      .is_random = true,
+  };
+  return def;
+}
 
 const OpDef& random_normal() {
   static const OpDef def = make_def<Distribution::kNormal, false>("RandomNormal");

@@ -103,7 +103,7 @@ const OpDef& range() {
       .since = 11,
       .inputs = {{"start", "T"}, {"limit", "T"}, {"delta", "T"}},
       .outputs = {{"output", "T"}},
-      .types = {{"T", {DataType::kFloat, DataType::kDouble, DataType::kInt16, DataType::kInt32, DataType::kInt64}}},
+      .types = {{"T", kFloats | TypeSet{DataType::kInt16, DataType::kInt32, DataType::kInt64}}},
       .make = make_operator<Range>,
   };
   return def;

@@ -1,7 +1,6 @@
 // ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp,
 // ReduceSumSquare: https://onnx.ai/onnx/operators/onnx__ReduceSum.html and so on, versions 1 to 20. The axes are an
 // attribute before version 18 (ReduceSum: 13) and an optional input since.
-// Gaps: float16 and bfloat16.
 //
 // No axes with noop_with_empty_axes reduce each element by itself (ReduceL1 gives |x|), as onnxruntime and the newest
 // text have it. Duplicate axes count once. A maximum or minimum is NaN if any element is; onnxruntime's depends on

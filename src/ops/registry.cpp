@@ -7,6 +7,7 @@
 #include "attune/error.h"
 #include "ops/op_def.h"
 #include "ops/op_list.h"
+#include "ops/widened_operator.h"
 
 namespace attune {
 namespace {
@@ -33,8 +34,11 @@ const Parameter& parameter_at(const std::vector<Parameter>& parameters, int inde
   return parameters[std::min(static_cast<size_t>(index), parameters.size() - 1)];
 }
 
-void check_types(const Node& node, const OpDef& def) {
-  std::map<std::string_view, DataType> bound;
+using BoundTypes = std::map<std::string_view, DataType>;
+
+/// What each constraint stands for in this node, by the first input that has it and whose type is known.
+BoundTypes check_types(const Node& node, const OpDef& def) {
+  BoundTypes bound;
   for (int i = 0; i < node.input_count(); ++i) {
     const Parameter& parameter = parameter_at(def.inputs, i);
     const Value* value = node.input(i);
@@ -66,6 +70,38 @@ void check_types(const Node& node, const OpDef& def) {
                       node.name));
     }
   }
+  return bound;
+}
+
+/// The half type to convert from, or kUndefined.
+DataType widened_type(const OpDef& def, const Parameter& parameter, DataType type) {
+  const auto constraint = std::find_if(def.types.begin(), def.types.end(),
+                                       [&](const TypeConstraint& c) { return c.name == parameter.type; });
+  return constraint != def.types.end() && constraint->types.widens(type) ? type : DataType::kUndefined;
+}
+
+/// An operator that computes in float, made to serve the half types that a node has.
+std::unique_ptr<Operator> widen_where_needed(std::unique_ptr<Operator> op, const Node& node, const OpDef& def,
+                                             const BoundTypes& bound) {
+  std::vector<DataType> inputs;
+  std::vector<DataType> outputs;
+  bool needed = false;
+  for (int i = 0; i < node.input_count(); ++i) {
+    const Value* value = node.input(i);
+    const DataType type = value != nullptr ? value->type : DataType::kUndefined;
+    inputs.push_back(widened_type(def, parameter_at(def.inputs, i), type));
+    needed = needed || inputs.back() != DataType::kUndefined;
+  }
+  if (!needed) return op;
+  for (int i = 0; i < node.output_count(); ++i) {
+    const Parameter& parameter = parameter_at(def.outputs, i);
+    const auto type = bound.find(parameter.type);
+    // A constraint of outputs alone: what the model states.
+    const Value* value = node.output(i);
+    const DataType stated = value != nullptr ? value->type : DataType::kUndefined;
+    outputs.push_back(widened_type(def, parameter, type == bound.end() ? stated : type->second));
+  }
+  return widen_operator(std::move(op), std::move(inputs), std::move(outputs));
 }
 
 }  // namespace
@@ -106,9 +142,9 @@ std::unique_ptr<Operator> make_node_operator(const Node& node) {
   }
   check_count(node, *def, node.input_count(), def->inputs, "input");
   check_count(node, *def, node.output_count(), def->outputs, "output");
-  check_types(node, *def);
+  const BoundTypes bound = check_types(node, *def);
   try {
-    return def->make(node);
+    return widen_where_needed(def->make(node), node, *def, bound);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("This is an invalid model. In Node, (\"{}\", {}, \"{}\"), Error {}",
                                           node.name, node.op_type, node.domain, error.text()));

@@ -1,7 +1,6 @@
 // Softmax: https://onnx.ai/onnx/operators/onnx__Softmax.html, versions 1 to 13.
 // LogSoftmax: https://onnx.ai/onnx/operators/onnx__LogSoftmax.html, versions 1 to 13.
-// Before version 13 the input is taken as a matrix whose columns are the axes from `axis` on. float16 and bfloat16 are
-// not supported yet.
+// Before version 13 the input is taken as a matrix whose columns are the axes from `axis` on.
 #include "kernels/softmax.h"
 
 #include <algorithm>

@@ -67,11 +67,13 @@ class Trilu final : public Operator {
   bool upper_;
 };
 
+constexpr TypeSet kEyeTypes = kIntegers | TypeSet{DataType::kFloat, DataType::kDouble, DataType::kBool};
+
 class EyeLike final : public Operator {
  public:
   explicit EyeLike(const Node& node) : k_(node.attributes.get_int("k", 0)) {
     if (node.attributes.has("dtype")) type_ = static_cast<DataType>(node.attributes.get_int("dtype", 0));
-    if (!(kNumbers | TypeSet{DataType::kBool, DataType::kUndefined}).contains(type_)) refuse_type(type_);
+    if (!(kEyeTypes | TypeSet{DataType::kUndefined}).contains(type_)) refuse_type(type_);
   }
 
   void infer(InferContext& context) const override {
@@ -116,7 +118,7 @@ const OpDef& eye_like() {
       .since = 9,
       .inputs = {{"input", "T1"}},
       .outputs = {{"output", "T2"}},
-      .types = {{"T1", kNumbers | TypeSet{DataType::kBool}}, {"T2", kNumbers | TypeSet{DataType::kBool}}},
+      .types = {{"T1", kEyeTypes}, {"T2", kEyeTypes}},
       .make = make_operator<EyeLike>,
       .reads_shapes_only = true,
   };

@@ -1,8 +1,8 @@
 // Mathematical functions of one operand, https://onnx.ai/onnx/operators/onnx__Abs.html and so on:
 //   Abs, Neg, Sign (every number); Ceil, Floor, Round, Sqrt, Reciprocal, Exp, Log, Erf, Sigmoid, Tanh, Sin, Cos, Tan,
 //   Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh (float and double; Erf every number); Not; BitwiseNot;
-//   IsNaN; IsInf. Versions from 6 (or where the operator begins) to the newest.
-// Gaps: float16 and bfloat16. Activations are in activations.cpp.
+//   IsNaN; IsInf. Versions from 1 (or where the operator begins) to the newest; what
+//   version 1 has more, consumed_inputs, means nothing. Activations are in activations.cpp.
 #include <cmath>
 #include <type_traits>
 
@@ -294,7 +294,7 @@ OpDef test(std::string_view name, int since, std::unique_ptr<Operator> (*make)(c
 }  // namespace
 
 const OpDef& abs() {
-  static const OpDef def = unary("Abs", 6, kNumbers, make_operator<MapNumbers<Abs>>);
+  static const OpDef def = unary("Abs", 1, kNumbers, make_operator<MapNumbers<Abs>>);
   return def;
 }
 
@@ -334,7 +334,7 @@ const OpDef& bitwise_not() {
 }
 
 const OpDef& ceil() {
-  static const OpDef def = unary("Ceil", 6, kFloats, make_operator<MapDouble<Ceil>>);
+  static const OpDef def = unary("Ceil", 1, kFloats, make_operator<MapDouble<Ceil>>);
   return def;
 }
 
@@ -354,12 +354,12 @@ const OpDef& erf() {
 }
 
 const OpDef& exp() {
-  static const OpDef def = unary("Exp", 6, kFloats, make_operator<MapDouble<Exp>>);
+  static const OpDef def = unary("Exp", 1, kFloats, make_operator<MapDouble<Exp>>);
   return def;
 }
 
 const OpDef& floor() {
-  static const OpDef def = unary("Floor", 6, kFloats, make_operator<MapDouble<Floor>>);
+  static const OpDef def = unary("Floor", 1, kFloats, make_operator<MapDouble<Floor>>);
   return def;
 }
 
@@ -374,7 +374,7 @@ const OpDef& is_nan() {
 }
 
 const OpDef& log() {
-  static const OpDef def = unary("Log", 6, kFloats, make_operator<MapDouble<Log>>);
+  static const OpDef def = unary("Log", 1, kFloats, make_operator<MapDouble<Log>>);
   return def;
 }
 
@@ -384,12 +384,12 @@ const OpDef& logical_not() {
 }
 
 const OpDef& neg() {
-  static const OpDef def = unary("Neg", 6, kNumbers, make_operator<MapNumbers<Neg>>);
+  static const OpDef def = unary("Neg", 1, kNumbers, make_operator<MapNumbers<Neg>>);
   return def;
 }
 
 const OpDef& reciprocal() {
-  static const OpDef def = unary("Reciprocal", 6, kFloats, make_operator<MapDouble<Reciprocal>>);
+  static const OpDef def = unary("Reciprocal", 1, kFloats, make_operator<MapDouble<Reciprocal>>);
   return def;
 }
 
@@ -399,7 +399,7 @@ const OpDef& round() {
 }
 
 const OpDef& sigmoid() {
-  static const OpDef def = unary("Sigmoid", 6, kFloats, make_operator<MapDouble<Sigmoid>>);
+  static const OpDef def = unary("Sigmoid", 1, kFloats, make_operator<MapDouble<Sigmoid>>);
   return def;
 }
 
@@ -419,7 +419,7 @@ const OpDef& sinh() {
 }
 
 const OpDef& sqrt() {
-  static const OpDef def = unary("Sqrt", 6, kFloats, make_operator<MapDouble<Sqrt>>);
+  static const OpDef def = unary("Sqrt", 1, kFloats, make_operator<MapDouble<Sqrt>>);
   return def;
 }
 
@@ -429,7 +429,7 @@ const OpDef& tan() {
 }
 
 const OpDef& tanh() {
-  static const OpDef def = unary("Tanh", 6, kFloats, make_operator<MapDouble<Tanh>>);
+  static const OpDef def = unary("Tanh", 1, kFloats, make_operator<MapDouble<Tanh>>);
   return def;
 }
 

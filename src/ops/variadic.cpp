@@ -1,6 +1,6 @@
-// Max, Min: https://onnx.ai/onnx/operators/onnx__Max.html, versions 6 to 13; Sum, Mean:
-// https://onnx.ai/onnx/operators/onnx__Sum.html, versions 6 to 13. Any number of operands, broadcast as numpy does.
-// Gaps: float16 and bfloat16. Operands are taken one after the other; a maximum or minimum of NaN is NaN.
+// Max, Min: https://onnx.ai/onnx/operators/onnx__Max.html, versions 1 to 13; Sum, Mean:
+// https://onnx.ai/onnx/operators/onnx__Sum.html, versions 1 to 13. Any number of operands, broadcast as numpy does.
+// Operands are taken one after the other; a maximum or minimum of NaN is NaN.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -129,7 +129,6 @@ OpDef variadic(std::string_view name, std::string_view output, TypeSet types,
                std::unique_ptr<Operator> (*make)(const Node&)) {
   return {
       .name = name,
-      .since = 6,
       .inputs = {{"data_0", "T", Occurrence::kVariadic}},
       .outputs = {{output, "T"}},
       .types = {{"T", types}},

@@ -28,6 +28,9 @@ class Optimizer {
       : graph_(graph), level_(level), context_(context) {}
 
   void run() {
+    // Before version 7 the same names mean other operators: B was broadcast from an axis on.
+    const auto opset = graph_.opsets.find("");
+    if (opset != graph_.opsets.end() && opset->second < 7) return;
     for (const Stage& stage : optimize::stages()) {
       for (int round = 0; round < kMostRounds; ++round) {
         int changes = 0;

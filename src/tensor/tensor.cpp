@@ -28,7 +28,8 @@ constexpr TypeRow kTypes[] = {
     {"uint32", 4},         {"uint64", 8},     {"complex64", 8},
     {"complex128", 16},    {"bfloat16", 2},   {"float8e4m3fn", 1},
     {"float8e4m3fnuz", 1}, {"float8e5m2", 1}, {"float8e5m2fnuz", 1},
-    {"uint4", 0},          {"int4", 0},
+    {"uint4", 1},          {"int4", 1},       {"float4e2m1", 1},
+    {"float8e8m0", 1},     {"uint2", 1},      {"int2", 1},
 };
 
 const TypeRow& row_of(DataType type) {
