@@ -23,9 +23,13 @@ import attune, numpy
 def workers():
     names = {}
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/comm") as file:
-            if (name := file.read().strip()).startswith("attune-"):
-                names[int(task)] = name
+        try:
+            with open(f"/proc/self/task/{task}/comm") as file:
+                name = file.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        if name.startswith("attune-"):
+            names[int(task)] = name
     return names
 
 def cpu_ns(task):
