@@ -138,40 +138,42 @@ class DeformConv final : public Operator {
     const int64_t group_outputs = y[1] / groups_;
     const T* offsets = context.input(2).as<T>();
     const T* masks = context.has_input(4) ? context.input(4).as<T>() : nullptr;
-    for_ranges(
-        context.parallel(), y[0] * pixels, std::max<int64_t>(1, 65536 / std::max<int64_t>(columns * group_outputs, 1)),
-        [&](int64_t begin, int64_t end, int) {
-          std::vector<T> sampled(static_cast<size_t>(columns));
-          for (int64_t i = begin; i < end; ++i) {
-            const int64_t sample = i / pixels;
-            const int64_t pixel = i % pixels;
-            for (int64_t group = 0; group < offset_groups_; ++group) {
-              for (int64_t tap = 0; tap < problem.taps; ++tap) {
-                const int64_t place = (sample * offset_groups_ + group) * problem.taps + tap;
-                const T row = static_cast<T>(pixel / y[3] * problem.vertical.stride - problem.vertical.pad_begin +
-                                             tap / problem.horizontal.kernel * problem.vertical.dilation) +
-                              offsets[place * 2 * pixels + pixel];
-                const T column =
-                    static_cast<T>(pixel % y[3] * problem.horizontal.stride - problem.horizontal.pad_begin +
-                                   tap % problem.horizontal.kernel * problem.horizontal.dilation) +
-                    offsets[(place * 2 + 1) * pixels + pixel];
-                const T factor = masks == nullptr ? T{1} : masks[place * pixels + pixel];
-                const Corners<T> corners = corners_at(row, column, x.dim(2), x.dim(3), factor);
-                for (int64_t c = group * each; c < (group + 1) * each; ++c) {
-                  sampled[static_cast<size_t>(c * problem.taps + tap)] =
-                      image == 0 ? T{0} : corners.interpolate(x.as<T>() + (sample * channels + c) * image);
-                }
-              }
-            }
-            for (int64_t m = 0; m < y[1]; ++m) {
-              T sum = context.has_input(3) ? context.input(3).as<T>()[m] : T{0};
-              const T* in = sampled.data() + m / group_outputs * group_columns;
-              const T* weights = w.as<T>() + m * group_columns;
-              for (int64_t k = 0; k < group_columns; ++k) sum += weights[k] * in[k];
-              context.output(0).as<T>()[(sample * y[1] + m) * pixels + pixel] = sum;
-            }
-          }
-        });
+    for_ranges(context.parallel(), y[0] * pixels,
+               std::max<int64_t>(1, 65536 / std::max<int64_t>(columns * group_outputs, 1)),
+               [&](int64_t begin, int64_t end, int) {
+                 std::vector<T> sampled(static_cast<size_t>(columns));
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t sample = i / pixels;
+                   const int64_t pixel = i % pixels;
+                   for (int64_t group = 0; group < offset_groups_; ++group) {
+                     for (int64_t tap = 0; tap < problem.taps; ++tap) {
+                       const int64_t place = (sample * offset_groups_ + group) * problem.taps + tap;
+                       const int64_t y_row = pixel / y[3];
+                       const int64_t tap_row = tap / problem.horizontal.kernel;
+                       const T row = static_cast<T>(y_row * problem.vertical.stride - problem.vertical.pad_begin +
+                                                    tap_row * problem.vertical.dilation) +
+                                     offsets[place * 2 * pixels + pixel];
+                       const T column =
+                           static_cast<T>(pixel % y[3] * problem.horizontal.stride - problem.horizontal.pad_begin +
+                                          tap % problem.horizontal.kernel * problem.horizontal.dilation) +
+                           offsets[(place * 2 + 1) * pixels + pixel];
+                       const T factor = masks == nullptr ? T{1} : masks[place * pixels + pixel];
+                       const Corners<T> corners = corners_at(row, column, x.dim(2), x.dim(3), factor);
+                       for (int64_t c = group * each; c < (group + 1) * each; ++c) {
+                         sampled[static_cast<size_t>(c * problem.taps + tap)] =
+                             image == 0 ? T{0} : corners.interpolate(x.as<T>() + (sample * channels + c) * image);
+                       }
+                     }
+                   }
+                   for (int64_t m = 0; m < y[1]; ++m) {
+                     T sum = context.has_input(3) ? context.input(3).as<T>()[m] : T{0};
+                     const T* in = sampled.data() + m / group_outputs * group_columns;
+                     const T* weights = w.as<T>() + m * group_columns;
+                     for (int64_t k = 0; k < group_columns; ++k) sum += weights[k] * in[k];
+                     context.output(0).as<T>()[(sample * y[1] + m) * pixels + pixel] = sum;
+                   }
+                 }
+               });
   }
 
   Window window_;
@@ -267,8 +269,10 @@ class RoiAlign final : public Operator {
     std::vector<Corners<T>> corners(static_cast<size_t>(down * across));
     for (int64_t bin = 0; bin < height_ * width_; ++bin) {
       for (int64_t i = 0; i < down * across; ++i) {
-        const T y = top + static_cast<T>(bin / width_) * bin_height +
-                    (static_cast<T>(i / across) + T(0.5)) * bin_height / static_cast<T>(down);
+        const int64_t bin_row = bin / width_;
+        const int64_t sample_row = i / across;
+        const T y = top + static_cast<T>(bin_row) * bin_height +
+                    (static_cast<T>(sample_row) + T(0.5)) * bin_height / static_cast<T>(down);
         const T x = left + static_cast<T>(bin % width_) * bin_width +
                     (static_cast<T>(i % across) + T(0.5)) * bin_width / static_cast<T>(across);
         corners[static_cast<size_t>(i)] = corners_at(y, x, rows, columns);

@@ -143,8 +143,8 @@ class LinearAttention final : public Operator {
   }
 
   double flops(std::span<const TensorView> inputs, std::span<const TensorView>) const override {
-    return 6.0 * static_cast<double>(inputs[kQuery].elements()) *
-           static_cast<double>(inputs[kValue].dim(2) / kv_heads_);
+    const int64_t value_size = inputs[kValue].dim(2) / kv_heads_;
+    return 6.0 * static_cast<double>(inputs[kQuery].elements()) * static_cast<double>(value_size);
   }
 
  private:
