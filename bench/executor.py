@@ -36,18 +36,6 @@ def chain(nodes: int) -> bytes:
     return tiny.model(f"(float[16] t0, float[16] c) => (float[16] t{nodes}) {{ {body} }}")
 
 
-def branches(count: int, depth: int, size: int) -> bytes:
-    """Chains of small matrix products that begin with t0 and end in one sum."""
-    rng = np.random.default_rng(0)
-    body, weights = [], {}
-    for b in range(count):
-        weights[f"w{b}"] = (rng.standard_normal((size, size)) * size**-0.5).astype(np.float32)
-        body += [f"x{b}_{d + 1} = MatMul({f'x{b}_{d}' if d else 't0'}, w{b})" for d in range(depth)]
-    ends = ", ".join(f"x{b}_{depth}" for b in range(count))
-    kind = f"float[{size},{size}]"
-    return tiny.model(f"({kind} t0) => ({kind} y) {{ {chr(10).join(body)} y = Sum({ends}) }}", **weights)
-
-
 def make_run(engine: Any, model: bytes, parallel: bool, threads: int) -> Run:
     options = engine.SessionOptions()
     options.log_severity_level = 3
@@ -90,7 +78,7 @@ def main() -> None:
     print(f"{f'chain of {args.nodes} nodes, us/node':<40}{ours:>10.3f}{theirs:>13.3f}   ratio {ours / theirs:.2f}")
 
     graphs = {"chain": chains[1]}
-    graphs |= {f"8 branches of 6 x MatMul {size}": branches(8, 6, size) for size in (32, 64, 128)}
+    graphs |= {f"8 branches of 6 x MatMul {size}": tiny.branches(8, 6, size) for size in (32, 64, 128)}
     for name, model in graphs.items():
         times = measure([partial(make_run, e, model, mode, 0) for e in ENGINES for mode in (False, True)], args.rounds)
         print(f"{f'{name}, parallel':<40}{times[0] / times[1]:>10.2f}{times[2] / times[3]:>13.2f}")

@@ -49,23 +49,11 @@ feed = {"t0": numpy.ones((512, 512), "f4")}
 """
 
 
-def branches(count: int, depth: int, size: int) -> bytes:
-    """Chains of matrix products that begin with x (size,size) and end in one sum."""
-    rng = np.random.default_rng(0)
-    body, weights = [], {}
-    for b in range(count):
-        weights[f"w{b}"] = (rng.standard_normal((size, size)) * size**-0.5).astype(np.float32)
-        body += [f"x{b}_{d + 1} = MatMul({f'x{b}_{d}' if d else 'x'}, w{b})" for d in range(depth)]
-    ends = ", ".join(f"x{b}_{depth}" for b in range(count))
-    kind = f"float[{size},{size}]"
-    return tiny.model(f"({kind} x) => ({kind} y) {{ {chr(10).join(body)} y = Sum({ends}) }}", **weights)
-
-
 def run_program(folder: Path, program: str, **environment: str) -> str:
     """Runs a program behind HEAD in a fresh interpreter; what it wrote to stderr."""
     (folder / "long.onnx").write_bytes(tiny.long_run(repeats=12))
     (folder / "matmul.onnx").write_bytes(tiny.matmul())
-    (folder / "wide.onnx").write_bytes(branches(8, 4, 128))
+    (folder / "wide.onnx").write_bytes(tiny.branches(8, 4, 128))
     done = subprocess.run(
         [sys.executable, "-c", HEAD + program],
         cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False,
@@ -332,7 +320,7 @@ def median_ratio(first: attune.InferenceSession, second: attune.InferenceSession
 @pytest.mark.parametrize("settings", [{}, {"intra_op_num_threads": 1, "inter_op_num_threads": 3}])
 def test_branches_give_the_same_bits(settings: dict[str, int]) -> None:
     feed = {"x": np.random.default_rng(1).standard_normal((128, 128)).astype(np.float32)}
-    model = branches(5, 3, 128)
+    model = tiny.branches(5, 3, 128)
     wanted = make_session(model, "ORT_SEQUENTIAL", intra_op_num_threads=1).run(None, feed)[0]
     session = make_session(model, "ORT_PARALLEL", **settings)
     assert all(np.array_equal(session.run(None, feed)[0], wanted) for _ in range(30))
@@ -343,7 +331,7 @@ def test_branches_run_in_several_threads(tmp_path: Path) -> None:
     for count in (6, 1):
         prefix = str(tmp_path / f"trace{count}")
         session = make_session(
-            branches(count, 4, 256), "ORT_PARALLEL", inter_op_num_threads=2, enable_profiling=True,
+            tiny.branches(count, 4, 256), "ORT_PARALLEL", inter_op_num_threads=2, enable_profiling=True,
             profile_file_prefix=prefix,
         )  # fmt: skip
         feed = {"x": np.ones((256, 256), np.float32)}

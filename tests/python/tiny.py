@@ -31,6 +31,18 @@ def long_run(repeats: int = 60, size: int = 512) -> bytes:
     return model(f"(float[N,{size}] t0) => (float[N,{size}] t{repeats}) {{ {chain} }}", W=weights)
 
 
+def branches(count: int, depth: int, size: int) -> bytes:
+    """Chains of matrix products that begin with x (size,size) and end in one sum."""
+    rng = np.random.default_rng(0)
+    body, weights = [], {}
+    for b in range(count):
+        weights[f"w{b}"] = (rng.standard_normal((size, size)) * size**-0.5).astype(np.float32)
+        body += [f"x{b}_{d + 1} = MatMul({f'x{b}_{d}' if d else 'x'}, w{b})" for d in range(depth)]
+    ends = ", ".join(f"x{b}_{depth}" for b in range(count))
+    kind = f"float[{size},{size}]"
+    return model(f"({kind} x) => ({kind} y) {{ {chr(10).join(body)} y = Sum({ends}) }}", **weights)
+
+
 def convolutions() -> bytes:
     """A small image classifier in the way of the article: input_1 (N,40,40,1), predictions (N,4)."""
     rng = np.random.default_rng(1)
