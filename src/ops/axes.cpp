@@ -56,6 +56,14 @@ int64_t agree_dims(int64_t a, int64_t b, std::string_view what) {
   return is_known(b) || a == kUnknownDim ? b : a;
 }
 
+bool may_be_same(const Shape& a, const Shape& b) {
+  bool same = a.rank() == b.rank();
+  for (int axis = 0; same && axis < a.rank(); ++axis) {
+    same = !is_known(a[axis]) || !is_known(b[axis]) || a[axis] == b[axis];
+  }
+  return same;
+}
+
 int64_t broadcast_dims(InferContext& context, int64_t a, int64_t b) {
   if (a == 1 || same_dim(a, b)) return b;
   if (b == 1) return a;

@@ -27,6 +27,9 @@ int64_t multiply_dims(InferContext& context, const Shape& shape, int from, int t
 /// both are known and differ; `what` begins the message.
 int64_t agree_dims(int64_t a, int64_t b, std::string_view what);
 
+/// Whether two shapes can be the same: of equal rank, and no dimension is known in both and differs.
+bool may_be_same(const Shape& a, const Shape& b);
+
 /// The dimension of a broadcast of `a` with `b`. Throws Error(kInvalidGraph) when they cannot be.
 int64_t broadcast_dims(InferContext& context, int64_t a, int64_t b);
 

@@ -13,6 +13,7 @@
 #include "attune/error.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
+#include "ops/axes.h"
 #include "ops/direct_conv.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
@@ -235,11 +236,7 @@ class Conv final : public Operator {
   }
 
   static void check_residual(const Shape& z, const Shape& y) {
-    bool same = z.rank() == y.rank();
-    for (int axis = 0; same && axis < y.rank(); ++axis) {
-      same = !is_known(z[axis]) || !is_known(y[axis]) || z[axis] == y[axis];
-    }
-    if (same) return;
+    if (may_be_same(z, y)) return;
     throw Error(ErrorCode::kInvalidGraph,
                 fmt::format("Residual of shape {} for an output of shape {}.", z.to_string(), y.to_string()));
   }

@@ -159,11 +159,7 @@ class LinearAttention final : public Operator {
   }
 
   static void check_shape(const Shape& shape, const Shape& wanted, std::string_view name) {
-    bool fits = shape.rank() == wanted.rank();
-    for (int axis = 0; fits && axis < shape.rank(); ++axis) {
-      fits = !is_known(shape[axis]) || !is_known(wanted[axis]) || shape[axis] == wanted[axis];
-    }
-    if (fits) return;
+    if (may_be_same(shape, wanted)) return;
     throw Error(ErrorCode::kInvalidGraph,
                 fmt::format("LinearAttention: {} has shape {}, not {}.", name, shape.to_string(), wanted.to_string()));
   }

@@ -8,6 +8,7 @@
 
 #include "attune/error.h"
 #include "kernels/gemm.h"
+#include "ops/axes.h"
 #include "ops/constant_matrix.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
@@ -83,11 +84,7 @@ class MatMul final : public Operator {
   static constexpr int kResidual = 3;
 
   static void check_residual(const Shape& residual, const Shape& output) {
-    bool same = residual.rank() == output.rank();
-    for (int axis = 0; same && axis < output.rank(); ++axis) {
-      same = !is_known(residual[axis]) || !is_known(output[axis]) || residual[axis] == output[axis];
-    }
-    if (same) return;
+    if (may_be_same(residual, output)) return;
     throw Error(ErrorCode::kInvalidGraph,
                 fmt::format("The residual has shape {}, the product {}.", residual.to_string(), output.to_string()));
   }

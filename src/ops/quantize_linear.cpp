@@ -218,12 +218,8 @@ class QuantizeLinear final : public Operator {
     if (!context.has_shape(1) || !context.has_shape(2)) return;
     const Shape& scale = context.shape(1);
     const Shape& zero = context.shape(2);
-    bool same = scale.rank() == zero.rank();
-    for (int axis = 0; same && axis < scale.rank(); ++axis) {
-      same = !is_known(scale[axis]) || !is_known(zero[axis]) || scale[axis] == zero[axis];
-    }
-    if (same || (scale.rank() <= 1 && zero.rank() <= 1 && scale.is_concrete() && zero.is_concrete() &&
-                 scale.elements() == 1 && zero.elements() == 1)) {
+    if (may_be_same(scale, zero) || (scale.rank() <= 1 && zero.rank() <= 1 && scale.is_concrete() &&
+                                     zero.is_concrete() && scale.elements() == 1 && zero.elements() == 1)) {
       return;
     }
     throw Error(ErrorCode::kInvalidGraph,

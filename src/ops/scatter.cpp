@@ -116,11 +116,7 @@ class ScatterElements final : public Operator {
 
  private:
   static void check_updates(const Shape& indices, const Shape& updates) {
-    bool same = indices.rank() == updates.rank();
-    for (int i = 0; same && i < indices.rank(); ++i) {
-      same = !is_known(indices[i]) || !is_known(updates[i]) || indices[i] == updates[i];
-    }
-    if (same) return;
+    if (may_be_same(indices, updates)) return;
     throw Error(ErrorCode::kInvalidGraph, fmt::format("Indices vs updates dimensions differ: {} and {}",
                                                       indices.to_string(), updates.to_string()));
   }
