@@ -44,6 +44,7 @@ build-tsan/build.ninja: $(CMAKE_FILES) | packages
 	cmake --preset tsan
 
 test: build
+	@tools/install_packages.sh test
 	ctest --test-dir build --output-on-failure -j $(JOBS)
 	$(PYTEST)
 

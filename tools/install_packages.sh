@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure that the Debian packages of the named groups are installed (Debian 12, Ubuntu 24.04).
 #
-#   tools/install_packages.sh build [lint] [demo] [clang]
+#   tools/install_packages.sh build [test] [lint] [demo] [clang]
 #
 # Nothing is asked of apt when all of them are there. Without root or a sudo that needs no password it prints the
 # command to run and fails.
@@ -10,7 +10,8 @@ set -euo pipefail
 declare -A groups=(
   [build]="g++ cmake ninja-build ccache git make python3-venv python3-dev libhwy-dev libprotozero-dev libcli11-dev
            libfmt-dev libkissfft-dev libre2-dev libutf8proc-dev nlohmann-json3-dev libminizip-dev libxxhash-dev
-           libgtest-dev libgmock-dev libbenchmark-dev pkg-config"
+           libgtest-dev libgmock-dev libbenchmark-dev pkg-config libjs-chart.js"
+  [test]="chromium"
   [lint]="clang-tidy"
   [demo]="fonts-noto-cjk"
   [clang]="clang"
