@@ -77,9 +77,9 @@ std::string percent_change(double ratio) { return fmt::format("{:+.1f}", 100 * (
 // What a table has room for; reasons stand below it.
 std::string note_of(const Evidence& found) {
   switch (found.outcome) {
-    case Outcome::kMeasured:
+    case EvidenceOutcome::kMeasured:
       return "";
-    case Outcome::kNotMeasured:
+    case EvidenceOutcome::kNotMeasured:
       return found.ratios.empty() ? "no time" : "few rounds";
     default:
       return std::string(outcome_name(found.outcome));
@@ -109,14 +109,14 @@ void print_evidence(const char* title, const std::vector<std::pair<std::string, 
   fmt::print("{}\n", table.text());
   bool has_reasons = false;
   for (const auto& [name, found] : rows) {
-    if (found->outcome != Outcome::kDiffers && found->outcome != Outcome::kFailed) continue;
+    if (found->outcome != EvidenceOutcome::kDiffers && found->outcome != EvidenceOutcome::kFailed) continue;
     fmt::print("{}: {}\n", name, found->reason);
     has_reasons = true;
   }
   if (has_reasons) fmt::print("\n");
 }
 
-void print(const TuneResult& result, const TuneFlags& flags, const json& base, const std::string& feeds) {
+void print(const SearchResult& result, const TuneFlags& flags, const json& base, const std::string& feeds) {
   fmt::print("Engine:  {}\n", flags.engine.engine);
   fmt::print("Inputs:  {}\n", feeds);
   fmt::print("Default: {}, {} threads, {} ms\n\n", describe_settings(base), result.itself.default_threads,
@@ -156,7 +156,7 @@ void tune_model(const TuneFlags& flags) {
   const InterruptScope interruptible;
   const TemporaryFolder folder;
   WorkerLaboratory laboratory(make_setup(flags.engine, flags.model, sets, folder.path()), folder.path(), compare_files);
-  TuneResult result;
+  SearchResult result;
   {
     ProgressBar bar;
     result = tune(laboratory, flags.policy, base, candidates,

@@ -65,7 +65,7 @@ class Comparison {
       evidence_.reason = "the worker's answer is incomplete.";
     }
     const bool is_out_of_time = left < patience && laboratory_.now() >= deadline_;
-    evidence_.outcome = is_out_of_time ? Outcome::kNotMeasured : Outcome::kFailed;
+    evidence_.outcome = is_out_of_time ? EvidenceOutcome::kNotMeasured : EvidenceOutcome::kFailed;
     if (is_out_of_time) evidence_.reason = "the time was over";
     return false;
   }
@@ -93,7 +93,7 @@ class Comparison {
     if (!attempt(load_seconds, [&](double s) { trial = laboratory_.start(evidence_.candidate.settings, s); })) return;
     if (!attempt(outputs_seconds, [&](double s) { difference = trial->compare_outputs(s); })) return;
     if (!difference.empty()) {
-      evidence_.outcome = Outcome::kDiffers;
+      evidence_.outcome = EvidenceOutcome::kDiffers;
       evidence_.reason = "outputs differ: " + difference;
       return;
     }
@@ -150,12 +150,12 @@ class Comparison {
     if (!found.reason.empty()) return;
     const bool is_slow = !found.ratios.empty() && found.ratio.low > 1 + policy_.least_gain;
     if (static_cast<int>(found.ratios.size()) >= policy_.least_rounds) {
-      found.outcome = Outcome::kMeasured;
+      found.outcome = EvidenceOutcome::kMeasured;
     } else if (is_slow && found.ratios.size() >= 3) {
-      found.outcome = Outcome::kDropped;
+      found.outcome = EvidenceOutcome::kDropped;
       found.reason = "clearly slower";
     } else {
-      found.outcome = Outcome::kNotMeasured;
+      found.outcome = EvidenceOutcome::kNotMeasured;
       found.reason = "the time was over";
     }
   }
@@ -172,29 +172,29 @@ class Comparison {
 
 }  // namespace
 
-std::string_view outcome_name(Outcome outcome) {
+std::string_view outcome_name(EvidenceOutcome outcome) {
   switch (outcome) {
-    case Outcome::kMeasured:
+    case EvidenceOutcome::kMeasured:
       return "measured";
-    case Outcome::kDropped:
+    case EvidenceOutcome::kDropped:
       return "dropped";
-    case Outcome::kDiffers:
+    case EvidenceOutcome::kDiffers:
       return "differs";
-    case Outcome::kFailed:
+    case EvidenceOutcome::kFailed:
       return "failed";
-    case Outcome::kNotMeasured:
+    case EvidenceOutcome::kNotMeasured:
       break;
   }
   return "not measured";
 }
 
 bool Evidence::is_faster(double gain) const {
-  return outcome == Outcome::kMeasured && ratio.is_known && ratio.high < 1 && ratio.median <= 1 - gain &&
+  return outcome == EvidenceOutcome::kMeasured && ratio.is_known && ratio.high < 1 && ratio.median <= 1 - gain &&
          mean_upper_bound(pair_medians) < 1;
 }
 
 bool Evidence::is_not_slower(double loss) const {
-  return outcome == Outcome::kMeasured && ratio.is_known && ratio.high <= 1 + loss &&
+  return outcome == EvidenceOutcome::kMeasured && ratio.is_known && ratio.high <= 1 + loss &&
          mean_upper_bound(pair_medians) <= 1 + loss;
 }
 

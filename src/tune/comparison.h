@@ -24,19 +24,19 @@ struct TunePolicy {
 };
 constexpr double kHangFactor = 20;
 
-enum class Outcome {
+enum class EvidenceOutcome {
   kMeasured,
   kDropped,      ///< Clearly slower after a few rounds.
   kDiffers,      ///< Gives other outputs than the default.
   kFailed,       ///< Does not load or run, or hangs.
   kNotMeasured,  ///< The time was over before there were enough rounds.
 };
-std::string_view outcome_name(Outcome outcome);
+std::string_view outcome_name(EvidenceOutcome outcome);
 
 /// What was found about a candidate. Ratios are its time over the default's: below 1 is faster.
 struct Evidence {
   Candidate candidate;
-  Outcome outcome = Outcome::kNotMeasured;
+  EvidenceOutcome outcome = EvidenceOutcome::kNotMeasured;
   std::string reason;          ///< For all but kMeasured.
   std::vector<double> ratios;  ///< One a round.
   Interval ratio;

@@ -29,7 +29,7 @@ class Tuner {
         start_(laboratory.now()),
         deadline_(start_ + policy.budget_seconds) {}
 
-  TuneResult run() {
+  SearchResult run() {
     result_.settings = default_settings_;
     try {
       search();
@@ -37,7 +37,7 @@ class Tuner {
       if (result_.screening.empty()) throw;
       result_.is_interrupted = true;
       if (accepted_) {
-        accept(VerdictKind::kFaster);
+        accept(SearchVerdict::kFaster);
       } else {
         keep(choose_faster(), {});
       }
@@ -54,7 +54,7 @@ class Tuner {
     }
     if (accepted_) {
       prefer_single(faster);
-      accept(VerdictKind::kFaster);
+      accept(SearchVerdict::kFaster);
       return;
     }
     const std::vector<Candidate> lighter = choose_lighter();
@@ -62,7 +62,7 @@ class Tuner {
       if (confirm(candidate, &Evidence::is_lighter, policy_.least_gain)) break;
     }
     if (accepted_) {
-      accept(VerdictKind::kLighter);
+      accept(SearchVerdict::kLighter);
     } else {
       keep(faster, lighter);
     }
@@ -158,7 +158,7 @@ class Tuner {
     if (single > result_.confirmation[combined].ratio.median + policy_.least_gain) accepted_ = combined;
   }
 
-  void accept(VerdictKind kind) {
+  void accept(SearchVerdict kind) {
     const Evidence& found = result_.confirmation[*accepted_];
     result_.kind = kind;
     result_.settings = found.candidate.settings;
@@ -166,7 +166,7 @@ class Tuner {
     const auto percent = [](double ratio) { return 100 * (1 - ratio); };
     const double confidence = 100 * policy_.confidence;
     const size_t pairs = found.pair_medians.size();
-    if (kind == VerdictKind::kFaster) {
+    if (kind == SearchVerdict::kFaster) {
       result_.sentence = fmt::format(
           "Use {}: a run takes {:.1f} % less time than with the default ({:.0f} % confidence: {:.1f} to {:.1f} %), "
           "confirmed in {} new pairs of processes.",
@@ -184,8 +184,9 @@ class Tuner {
   }
 
   void keep(const std::vector<Candidate>& faster, const std::vector<Candidate>& lighter) {
-    const auto measured = std::count_if(result_.screening.begin(), result_.screening.end(),
-                                        [](const Evidence& found) { return found.outcome != Outcome::kNotMeasured; });
+    const auto measured = std::count_if(result_.screening.begin(), result_.screening.end(), [](const Evidence& found) {
+      return found.outcome != EvidenceOutcome::kNotMeasured;
+    });
     if (result_.is_interrupted) {
       result_.sentence = fmt::format(
           "Interrupted: keep the default until a whole search has been made; {} of {} settings were measured{}.",
@@ -222,7 +223,7 @@ class Tuner {
   double deadline_;
   double best_single_ = 1;
   std::optional<size_t> accepted_;  ///< Index into result_.confirmation.
-  TuneResult result_;
+  SearchResult result_;
 };
 
 json to_json(const Evidence& found) {
@@ -251,13 +252,13 @@ json to_json(const std::vector<Evidence>& list) {
   return items;
 }
 
-const char* name_of(VerdictKind kind) {
+const char* name_of(SearchVerdict kind) {
   switch (kind) {
-    case VerdictKind::kFaster:
+    case SearchVerdict::kFaster:
       return "faster";
-    case VerdictKind::kLighter:
+    case SearchVerdict::kLighter:
       return "lighter";
-    case VerdictKind::kKeepDefault:
+    case SearchVerdict::kKeepDefault:
       break;
   }
   return "keep default";
@@ -265,12 +266,12 @@ const char* name_of(VerdictKind kind) {
 
 }  // namespace
 
-TuneResult tune(Laboratory& laboratory, const TunePolicy& policy, const json& default_settings,
-                const std::vector<Candidate>& candidates, const TuneProgress& progress) {
+SearchResult tune(Laboratory& laboratory, const TunePolicy& policy, const json& default_settings,
+                  const std::vector<Candidate>& candidates, const TuneProgress& progress) {
   return Tuner(laboratory, policy, default_settings, candidates, progress).run();
 }
 
-json to_json(const TuneResult& result) {
+json to_json(const SearchResult& result) {
   return {{"verdict", name_of(result.kind)},
           {"settings", result.settings},
           {"sentence", result.sentence},

@@ -10,14 +10,14 @@
 
 namespace attune {
 
-enum class VerdictKind {
+enum class SearchVerdict {
   kKeepDefault,
   kFaster,   ///< Confirmed to be faster than the default.
   kLighter,  ///< Confirmed to be as fast, with less CPU time or memory.
 };
 
-struct TuneResult {
-  VerdictKind kind = VerdictKind::kKeepDefault;
+struct SearchResult {
+  SearchVerdict kind = SearchVerdict::kKeepDefault;
   nlohmann::json settings;             ///< What to use: the default's when it is kept.
   std::string sentence;                ///< The verdict in words.
   double noise = 0;                    ///< How far the default's ratio to itself is from 1.
@@ -36,10 +36,10 @@ using TuneProgress = std::function<void(double share, const std::string& step)>;
 /// less are considered. Within one option, settings whose times differ by less than policy.least_gain are a tie, which
 /// fewer threads win, then less memory. Throws attune::Error when the default itself cannot be measured, Interrupted
 /// when nothing was measured before the interrupt.
-TuneResult tune(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
-                const std::vector<Candidate>& candidates, const TuneProgress& progress = {});
+SearchResult tune(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
+                  const std::vector<Candidate>& candidates, const TuneProgress& progress = {});
 
 /// All that was found, for a file.
-nlohmann::json to_json(const TuneResult& result);
+nlohmann::json to_json(const SearchResult& result);
 
 }  // namespace attune

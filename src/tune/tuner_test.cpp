@@ -103,11 +103,11 @@ TimedPasses FakeTrial::measure(int passes, double seconds) {
 
 Candidate set(const std::string& option, const json& value) { return {option, {{option, value}}}; }
 
-TuneResult run(const Engine& engine, const std::vector<Candidate>& candidates, uint64_t seed = 1, Noise noise = {},
-               TunePolicy policy = {}) {
+SearchResult run(const Engine& engine, const std::vector<Candidate>& candidates, uint64_t seed = 1, Noise noise = {},
+                 TunePolicy policy = {}) {
   FakeLaboratory laboratory(engine, seed, noise);
   const double start = laboratory.now();
-  TuneResult result = tune(laboratory, policy, json::object(), candidates);
+  SearchResult result = tune(laboratory, policy, json::object(), candidates);
   EXPECT_LE(laboratory.now() - start, policy.budget_seconds + 1);
   return result;
 }
@@ -120,8 +120,8 @@ TEST(Tuner, FindsAGainOfFivePercent) {
   };
   int found = 0;
   for (uint64_t seed = 1; seed <= 50; ++seed) {
-    const TuneResult result = run(engine, kTwo, seed);
-    if (result.kind == VerdictKind::kFaster && result.settings == json{{"arena", false}}) ++found;
+    const SearchResult result = run(engine, kTwo, seed);
+    if (result.kind == SearchVerdict::kFaster && result.settings == json{{"arena", false}}) ++found;
   }
   EXPECT_GE(found, 47);
 }
@@ -130,8 +130,8 @@ TEST(Tuner, KeepsTheDefaultWhenNothingDiffers) {
   const Engine engine = [](const json&) { return Behaviour{}; };
   int kept = 0;
   for (uint64_t seed = 1; seed <= 50; ++seed) {
-    const TuneResult result = run(engine, kTwo, seed);
-    if (result.kind == VerdictKind::kKeepDefault && result.settings == json::object()) ++kept;
+    const SearchResult result = run(engine, kTwo, seed);
+    if (result.kind == SearchVerdict::kKeepDefault && result.settings == json::object()) ++kept;
   }
   EXPECT_EQ(kept, 50);
 }
@@ -141,7 +141,7 @@ TEST(Tuner, KeepsTheDefaultWhenOnlyProcessesDiffer) {
   const Engine engine = [](const json&) { return Behaviour{}; };
   int kept = 0;
   for (uint64_t seed = 1; seed <= 200; ++seed) {
-    if (run(engine, kTwo, seed, {.process = 0.03}).kind == VerdictKind::kKeepDefault) ++kept;
+    if (run(engine, kTwo, seed, {.process = 0.03}).kind == SearchVerdict::kKeepDefault) ++kept;
   }
   EXPECT_GE(kept, 190);
 }
@@ -150,11 +150,11 @@ TEST(Tuner, RejectsDifferingOutputs) {
   const Engine engine = [](const json& settings) {
     return settings.contains("arena") ? Behaviour{.time_ratio = 0.5, .difference = "1 of 9 elements"} : Behaviour{};
   };
-  const TuneResult result = run(engine, kTwo);
-  EXPECT_EQ(result.kind, VerdictKind::kKeepDefault);
-  EXPECT_EQ(result.screening[0].outcome, Outcome::kDiffers);
+  const SearchResult result = run(engine, kTwo);
+  EXPECT_EQ(result.kind, SearchVerdict::kKeepDefault);
+  EXPECT_EQ(result.screening[0].outcome, EvidenceOutcome::kDiffers);
   EXPECT_THAT(result.screening[0].reason, HasSubstr("1 of 9 elements"));
-  EXPECT_EQ(result.screening[1].outcome, Outcome::kMeasured);
+  EXPECT_EQ(result.screening[1].outcome, EvidenceOutcome::kMeasured);
 }
 
 TEST(Tuner, CombinesGainsOfDifferentOptions) {
@@ -162,8 +162,8 @@ TEST(Tuner, CombinesGainsOfDifferentOptions) {
     return Behaviour{.time_ratio =
                          (settings.contains("arena") ? 0.85 : 1.0) * (settings.contains("spinning") ? 0.8 : 1.0)};
   };
-  const TuneResult result = run(engine, kTwo);
-  EXPECT_EQ(result.kind, VerdictKind::kFaster);
+  const SearchResult result = run(engine, kTwo);
+  EXPECT_EQ(result.kind, SearchVerdict::kFaster);
   EXPECT_EQ(result.settings, (json{{"arena", false}, {"spinning", "0"}}));
   EXPECT_NEAR(result.confirmation[0].ratio.median, 0.68, 0.03);
   EXPECT_THAT(result.sentence, HasSubstr("Use arena=false, spinning=0: a run takes 3"));
@@ -180,8 +180,8 @@ TEST(Tuner, FallsBackWhenTheCombinationIsWorse) {
   const Engine engine = [](const json& settings) {
     return Behaviour{.time_ratio = settings.size() == 2 ? 1.3 : settings.size() == 1 ? 0.9 : 1.0};
   };
-  const TuneResult result = run(engine, kTwo);
-  EXPECT_EQ(result.kind, VerdictKind::kFaster);
+  const SearchResult result = run(engine, kTwo);
+  EXPECT_EQ(result.kind, SearchVerdict::kFaster);
   EXPECT_EQ(result.settings.size(), 1U);
 }
 
@@ -197,8 +197,8 @@ TEST(Tuner, PrefersWhatIsAsFastWithLess) {
   const Engine engine = [](const json& settings) {
     return settings.contains("arena") ? Behaviour{.held_mib = 20} : Behaviour{};
   };
-  const TuneResult result = run(engine, kTwo, 1, {.process = 0.001, .pass = 0.01});
-  EXPECT_EQ(result.kind, VerdictKind::kLighter);
+  const SearchResult result = run(engine, kTwo, 1, {.process = 0.001, .pass = 0.01});
+  EXPECT_EQ(result.kind, SearchVerdict::kLighter);
   EXPECT_EQ(result.settings, (json{{"arena", false}}));
   EXPECT_THAT(result.sentence, HasSubstr("-80 % memory held"));
 }
@@ -209,10 +209,10 @@ TEST(Tuner, ReportsFailuresAndHangsAndGoesOn) {
     if (settings.contains("stuck")) return Behaviour{.hangs = true};
     return Behaviour{.time_ratio = settings.contains("arena") ? 0.9 : 1.0};
   };
-  const TuneResult result = run(engine, {set("bad", 1), set("stuck", 1), set("arena", false)});
-  EXPECT_EQ(result.screening[0].outcome, Outcome::kFailed);
+  const SearchResult result = run(engine, {set("bad", 1), set("stuck", 1), set("arena", false)});
+  EXPECT_EQ(result.screening[0].outcome, EvidenceOutcome::kFailed);
   EXPECT_EQ(result.screening[0].reason, "It does not load.");
-  EXPECT_EQ(result.screening[1].outcome, Outcome::kFailed);
+  EXPECT_EQ(result.screening[1].outcome, EvidenceOutcome::kFailed);
   EXPECT_EQ(result.settings, (json{{"arena", false}}));
 }
 
@@ -226,9 +226,9 @@ TEST(Tuner, SaysThatTheBudgetWasTooShort) {
   const Engine engine = [](const json&) { return Behaviour{}; };
   TunePolicy policy;
   policy.budget_seconds = 0.2;
-  const TuneResult result = run(engine, kTwo, 1, {}, policy);
-  EXPECT_EQ(result.kind, VerdictKind::kKeepDefault);
-  EXPECT_EQ(result.screening[1].outcome, Outcome::kNotMeasured);
+  const SearchResult result = run(engine, kTwo, 1, {}, policy);
+  EXPECT_EQ(result.kind, SearchVerdict::kKeepDefault);
+  EXPECT_EQ(result.screening[1].outcome, EvidenceOutcome::kNotMeasured);
   EXPECT_THAT(result.sentence, HasSubstr("budget was too short"));
 }
 
@@ -236,8 +236,8 @@ TEST(Tuner, GivesUpEarlyOnWhatIsMuchSlower) {
   const Engine engine = [](const json& settings) {
     return Behaviour{.time_ratio = settings.contains("arena") ? 3.0 : 1.0};
   };
-  const TuneResult result = run(engine, kTwo);
-  EXPECT_EQ(result.screening[0].outcome, Outcome::kDropped);
+  const SearchResult result = run(engine, kTwo);
+  EXPECT_EQ(result.screening[0].outcome, EvidenceOutcome::kDropped);
   EXPECT_EQ(result.screening[0].ratios.size(), 3U);
 }
 
@@ -260,11 +260,11 @@ TEST(Tuner, AnInterruptKeepsWhatIsKnown) {
     };
   };
   EXPECT_THROW(run(interrupt_at(1), kTwo), Interrupted);
-  const TuneResult result = run(interrupt_at(6), kTwo);  // while the second candidate starts
+  const SearchResult result = run(interrupt_at(6), kTwo);  // while the second candidate starts
   EXPECT_TRUE(result.is_interrupted);
-  EXPECT_EQ(result.kind, VerdictKind::kKeepDefault);
+  EXPECT_EQ(result.kind, SearchVerdict::kKeepDefault);
   ASSERT_EQ(result.screening.size(), 1);
-  EXPECT_EQ(result.screening[0].outcome, Outcome::kMeasured);
+  EXPECT_EQ(result.screening[0].outcome, EvidenceOutcome::kMeasured);
   EXPECT_EQ(result.sentence,
             "Interrupted: keep the default until a whole search has been made; 1 of 2 settings were measured, "
             "arena=false seemed faster.");
