@@ -41,6 +41,16 @@ CASES: dict[str, tuple[str, list[int]]] = {
     "ppocr_cls": ("ppocr_cls", [6, 3, 48, 192]),
     "minilm_1x128": ("minilm", [1, 128]),
     "minilm_32x32": ("minilm", [32, 32]),
+    "densenet121": ("densenet121", [1, 3, 224, 224]),
+    "inception_v2": ("inception_v2", [1, 3, 224, 224]),
+    "shufflenet": ("shufflenet", [1, 3, 224, 224]),
+    "detector": ("detector", [1, 3, 640, 640]),
+    "unet": ("unet", [1, 3, 256, 256]),
+    "squeeze_excite": ("squeeze_excite", [1, 3, 224, 224]),
+    "vision_transformer": ("vision_transformer", [1, 3, 224, 224]),
+    "dilated_segmenter": ("dilated_segmenter", [1, 3, 257, 257]),
+    "speech_encoder": ("speech_encoder", [1, 80, 1000]),
+    "text_recogniser": ("text_recogniser", [4, 3, 32, 160]),
 }
 ENGINES = ("attune", "onnxruntime")
 

@@ -15,68 +15,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from architectures import (
+    detector,
+    dilated_segmenter,
+    speech_encoder,
+    squeeze_excite,
+    text_recogniser,
+    unet,
+    vision_transformer,
+)
+from net import Net
+from onnx import TensorProto, numpy_helper
 
 FOLDER = Path(os.environ.get("ATTUNE_MODELS", Path(__file__).parents[2] / "build" / "models"))
-
-
-class Net:
-    """A graph under construction. `net(op, *inputs, **attributes)` appends a node and returns its output's name;
-    inputs are such names, or arrays, which become initializers."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-
-    def __call__(self, op: str, *inputs: "str | np.ndarray", output: str | None = None, **attributes: Any) -> str:
-        names = [value if isinstance(value, str) else self._initializer(value) for value in inputs]
-        result = output or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, names, [result], name=f"node_{result}", **attributes))
-        return result
-
-    def _initializer(self, array: np.ndarray) -> str:
-        name = f"weight_{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def normal(self, *shape: int, deviation: float) -> np.ndarray:
-        return self.rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
-
-    def linear(self, x: str, fan_in: int, fan_out: int) -> str:
-        product = self("MatMul", x, self.normal(fan_in, fan_out, deviation=fan_in**-0.5))
-        return self("Add", product, self.normal(fan_out, deviation=0.02))
-
-    def classifier(self, x: str, fan_in: int, classes: int, output: str | None = None) -> str:
-        flat = self("Flatten", self("GlobalAveragePool", x))
-        weights = self.normal(fan_in, classes, deviation=fan_in**-0.5)
-        return self("Gemm", flat, weights, self.normal(classes, deviation=0.1), output=output)
-
-    def unit(self, x: str, cin: int, cout: int, size: int, stride: int = 1, groups: int = 1, act: str = "Relu") -> str:
-        """Conv, BatchNormalization and an activation: Relu, Relu6 (as Clip) or none ("")."""
-        fan_in = cin // groups * size * size
-        gain = {"Relu": 2.0, "Relu6": 2.2, "": 1.0}[act]
-        weights = self.normal(cout, cin // groups, size, size, deviation=(gain / fan_in) ** 0.5)
-        window = {"kernel_shape": [size, size], "strides": [stride, stride], "pads": [size // 2] * 4}
-        y = self("Conv", x, weights, self.normal(cout, deviation=0.02), group=groups, **window)
-        scale, variance = (1 + self.rng.uniform(-0.1, 0.1, (2, cout))).astype(np.float32)
-        y = self("BatchNormalization", y, scale, *self.normal(2, cout, deviation=0.02), variance, epsilon=1e-5)
-        if act == "Relu6":
-            return self("Clip", y, np.float32(0), np.float32(6))
-        return self(act, y) if act else y
-
-    def finish(self, inputs: dict[str, tuple[int, list[Any]]], outputs: dict[str, list[Any]]) -> onnx.ModelProto:
-        """The checked model; a text among an input's dimensions is a symbol."""
-        graph = helper.make_graph(
-            self.nodes,
-            "zoo",
-            [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-            self.initializers,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.checker.check_model(model)
-        return model
 
 
 def article_cnn() -> onnx.ModelProto:
@@ -161,26 +112,29 @@ def bert(layers: int, width: int, heads: int, hidden: int, words: int, positions
     return net.finish({"input_ids": ids, "attention_mask": ids}, {"last_hidden_state": ["batch", "length", width]})
 
 
-def light(name: str) -> onnx.ModelProto:
+def light(name: str, last_gain: float = 0.8) -> onnx.ModelProto:
     """A topology that the onnx package ships. Its weights, each made by ConstantOfShape and all alike, become random.
 
-    The last layer before the softmax gets the gain that makes its logits' spread about 2, far from a one-hot answer.
+    `last_gain`, of the variance in the last layer before the softmax, is to make its logits' spread about 2, far from a
+    one-hot answer.
     """
     model = onnx.load(_package("onnx") / "backend" / "test" / "data" / "light" / f"light_{name}.onnx")
     graph, rng = model.graph, np.random.default_rng(15)
     initializers = {i.name: i for i in graph.initializer}
-    consumers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for value in node.input:
-            consumers.setdefault(value, []).append(node)
+    consumers = {value: (node, place) for node in graph.node for place, value in enumerate(node.input)}
     last = next(node for node in reversed(graph.node) if node.op_type in ("Conv", "Gemm"))
     constants = [node for node in graph.node if node.op_type == "ConstantOfShape"]
     for node in constants:
         shape = numpy_helper.to_array(initializers[node.input[0]])
-        consumer = consumers[node.output[0]][0]
-        gain = 1 if len(shape) == 1 else (0.8 if consumer is last else 2)
-        deviation = 0.02 if len(shape) == 1 else (gain / np.prod(shape[1:])) ** 0.5
-        weights = rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+        consumer, place = consumers[node.output[0]]
+        while consumer.op_type == "Unsqueeze":
+            consumer, place = consumers[consumer.output[0]]
+        if consumer.op_type == "Mul" or (consumer.op_type == "BatchNormalization" and place in (1, 4)):
+            weights = 1 + 0.2 * rng.random(shape, dtype=np.float32)  # factors and variances
+        else:
+            gain = 1 if len(shape) == 1 else (last_gain if consumer is last else 2)
+            deviation = 0.02 if len(shape) == 1 else (gain / np.prod(shape[1:])) ** 0.5
+            weights = rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
         graph.initializer.append(numpy_helper.from_array(weights, node.output[0]))
         graph.node.remove(node)
     for name_of_shape in {node.input[0] for node in constants}:
@@ -204,6 +158,16 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "minilm": functools.partial(bert, 6, 384, 12, 1536, 30522),
     "squeezenet": functools.partial(light, "squeezenet"),
     "vgg19": functools.partial(light, "vgg19"),
+    "densenet121": functools.partial(light, "densenet121"),
+    "inception_v2": functools.partial(light, "inception_v2", last_gain=7e-3),
+    "shufflenet": functools.partial(light, "shufflenet", last_gain=7e-12),
+    "detector": detector,
+    "unet": unet,
+    "squeeze_excite": squeeze_excite,
+    "vision_transformer": vision_transformer,
+    "dilated_segmenter": dilated_segmenter,
+    "speech_encoder": speech_encoder,
+    "text_recogniser": text_recogniser,
 }
 PP_OCR = {
     "ppocr_det": "PP-OCRv6_det_small.onnx",
@@ -214,10 +178,11 @@ PP_OCR = {
 
 @functools.cache
 def model_path(name: str) -> Path:
-    """The file of a model of MODELS or PP_OCR, written at first use and again whenever this file has changed."""
+    """The file of a model of MODELS or PP_OCR, written at first use and again whenever its making has changed."""
     if name in PP_OCR:
         return _package("rapidocr") / "models" / PP_OCR[name]
-    edition = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    sources = [Path(__file__).with_name(f"{module}.py") for module in ("zoo", "net", "architectures")]
+    edition = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     folder = FOLDER / edition
     path = folder / f"{name}.onnx"
     if not path.exists():
@@ -267,5 +232,8 @@ def feed(name: str, shape: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:
         return {"input_ids": np.random.default_rng(seed).integers(0, 30522, shape), "attention_mask": mask}
     if name == "ppocr_det":
         return {"x": page(shape, seed)}
-    inputs = {"article_cnn": "input_1", "squeezenet": "data_0", "vgg19": "data_0", **dict.fromkeys(PP_OCR, "x")}
+    if name == "speech_encoder":
+        return {"input": np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)}
+    inputs = {"article_cnn": "input_1", "shufflenet": "gpu_0/data_0", **dict.fromkeys(PP_OCR, "x")}
+    inputs.update(dict.fromkeys(("squeezenet", "vgg19", "densenet121", "inception_v2"), "data_0"))
     return {inputs.get(name, "input"): picture(shape, seed, channels_last=name == "article_cnn")}
