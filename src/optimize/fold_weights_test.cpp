@@ -61,6 +61,30 @@ TEST(FoldBatchNormalization, NotWhenTheConvolutionIsReadElsewhere) {
   }
 }
 
+TEST(RecognizeDepthwise, TakesWhatFollowsANormalizationThatStandsAlone) {
+  const auto build = [](GraphMaker& make) {
+    const Shape shape{2, 20, 5, 3};
+    Value* x = make.op("Concat", {make.input("x", {2, 12, 5, 3}), make.input("z", {2, 8, 5, 3})},
+                       {{"axis", int64_t{1}}}, shape);
+    Value* y = make.op("BatchNormalization", normalization(make, x, 20), {}, shape);
+    y = make.op("Mul", {y, make.weights({20, 1, 1})}, {}, shape);
+    y = make.op("Add", {y, make.weights({20, 1, 1})}, {}, shape);
+    make.output(make.op("Relu", {y}, {}, shape));
+    make.output(x);
+  };
+  const Graph graph = check_levels(build, {{"x", {2, 12, 5, 3}}, {"z", {2, 8, 5, 3}}});
+  EXPECT_EQ(count_ops(graph), (Counts{{"Concat", 1}, {"FusedConv", 1}}));
+  EXPECT_EQ(find_node(graph, "FusedConv")->attributes.get_int("group", 1), 20);
+}
+
+TEST(RecognizeDepthwise, LeavesImagesOfFewChannels) {
+  const auto build = [](GraphMaker& make) {
+    Value* x = make.input("x", {1, 3, 4, 4});
+    make.output(make.op("BatchNormalization", normalization(make, x, 3), {}, Shape{1, 3, 4, 4}));
+  };
+  EXPECT_EQ(count_ops(check_levels(build, {{"x", {1, 3, 4, 4}}})), (Counts{{"BatchNormalization", 1}}));
+}
+
 TEST(FoldScaleAndBias, ChainsOfArithmeticWithChannels) {
   const auto build = [](GraphMaker& make) {
     const Shape shape{1, 4, 5, 5};

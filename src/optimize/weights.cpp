@@ -1,6 +1,7 @@
 #include "optimize/weights.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "optimize/facts.h"
 
@@ -70,7 +71,41 @@ std::optional<Tensor> apply_to_bias(const Node& layer, int64_t channels, const C
   return result;
 }
 
+bool is_for_training(const Rewriter& rewriter, const Node& node) {
+  if (node.attributes.get_int("training_mode", 0) != 0 || node.attributes.get_int("spatial", 1) == 0) return true;
+  for (int i = 1; i < node.output_count(); ++i) {
+    const Value* output = node.output(i);
+    if (output != nullptr && (!output->users().empty() || rewriter.graph().is_output(output))) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+std::optional<ChannelAffine> affine_of_batch_normalization(Rewriter& rewriter, const Node& node, int64_t channels) {
+  const auto refuse = [&](std::string_view why) {
+    rewriter.refuse(node, std::string(why));
+    return std::nullopt;
+  };
+  if (is_for_training(rewriter, node)) return refuse("it trains, or has no statistics a channel");
+  // Nobody reads the statistics; a node has to lose these outputs before it can become a layer.
+  if (node.output_count() > 1) return refuse("it gives its statistics");
+  FloatElements parameters[4];
+  for (int i = 0; i < 4; ++i) {
+    const Value* input = node.input(i + 1);
+    parameters[i] = constant_floats(input);
+    if (!parameters[i] || input->constant.elements() != channels) return refuse("a parameter is not a constant");
+  }
+  const auto [scale, bias, mean, variance] = parameters;
+  const auto epsilon = static_cast<double>(node.attributes.get_float("epsilon", 1e-5F));
+  ChannelAffine affine;
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+    const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
+    affine.factor.push_back(factor);
+    affine.offset.push_back(static_cast<double>(bias[c]) - factor * static_cast<double>(mean[c]));
+  }
+  return affine;
+}
 
 bool is_linear_layer(const Node& node) { return node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm"); }
 

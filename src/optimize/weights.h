@@ -16,6 +16,10 @@ struct ChannelAffine {
   std::vector<double> offset;
 };
 
+/// What a BatchNormalization outside training does to each of `channels` channels. Refuses, and returns nullopt, when
+/// it trains or a parameter is not constant.
+std::optional<ChannelAffine> affine_of_batch_normalization(Rewriter& rewriter, const Node& node, int64_t channels);
+
 /// A layer with constant weights whose result is linear in its channels: Conv, ConvTranspose, Gemm.
 bool is_linear_layer(const Node& node);
 /// Output channels of a linear layer; nullopt when its weights are not a constant float tensor of the right rank.

@@ -104,7 +104,14 @@ def squeeze_excite() -> onnx.ModelProto:
     MobileNetV3 (HardSwish and HardSigmoid), kernels of 3 and 5."""
     net = Net(23)
     x, channels = net.unit("input", 3, 32, 3, 2, act="SiLU"), 32
-    table = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 2, 1, 5), (6, 192, 2, 2, 5)]
+    table = [
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 40, 2, 2, 5),
+        (6, 80, 3, 2, 3),
+        (6, 112, 2, 1, 5),
+        (6, 192, 2, 2, 5),
+    ]
     for stage, (expansion, width, repeats, first_stride, size) in enumerate(table):
         act, gate = ("SiLU", "Sigmoid") if stage < 3 else ("HardSwish", "HardSigmoid")
         for stride in [first_stride] + [1] * (repeats - 1):
@@ -168,7 +175,16 @@ def speech_encoder() -> onnx.ModelProto:
     mel bands, four pre-norm layers."""
     net = Net(26)
     width = 384
-    x = _gelu(net, net("Conv", "input", net.normal(width, 80, 3, deviation=240**-0.5), net.normal(width, deviation=0.02), pads=[1, 1]))
+    x = _gelu(
+        net,
+        net(
+            "Conv",
+            "input",
+            net.normal(width, 80, 3, deviation=240**-0.5),
+            net.normal(width, deviation=0.02),
+            pads=[1, 1],
+        ),
+    )
     kernel = net.normal(width, width, 3, deviation=(3 * width) ** -0.5)
     x = _gelu(net, net("Conv", x, kernel, net.normal(width, deviation=0.02), strides=[2], pads=[1, 1]))
     x = net("Transpose", x, perm=[0, 2, 1])
