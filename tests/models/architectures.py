@@ -198,7 +198,7 @@ def speech_encoder() -> onnx.ModelProto:
 
 
 def text_recogniser() -> onnx.ModelProto:
-    """Shi et al., CRNN: convolutions that shrink a line of text to one row, then bidirectional GRU and LSTM along it."""
+    """Shi et al., CRNN: convolutions that shrink a line of text to one row, then bidirectional GRU and LSTM on it."""
     net = Net(27)
     x, channels = "input", 3
     for width, pool in [(32, [2, 2]), (64, [2, 2]), (128, [2, 1]), (128, [2, 1])]:
