@@ -1,6 +1,7 @@
 #include "kernels/depthwise.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/conv_window.h"
 #include "kernels/simd.h"
@@ -18,30 +19,39 @@ namespace {
 // keep two units of latency four busy.
 constexpr int kPixels = 8;
 
-// What a run of pixels of one row is computed from. Strides are in floats.
-struct Segment {
-  const float* in;      // tap (0, 0) of the first pixel
-  int64_t in_row_step;  // from a row of taps to the next
-  int64_t in_col_step;  // from a tap to the next
-  int64_t pixel_step;   // from a pixel's input to the next pixel's
+HWY_ALIGN constexpr float kZeroBlock[kBlock] = {};
+
+// What the pixels of one row are computed from. Strides are in floats.
+struct Row {
+  const float* in;       // tap (0, 0) of the row's first pixel; with padding left of the image
+  int64_t first_column;  // of that tap, negative in the padding
+  int64_t in_w;
+  int64_t in_row_step;    // from a row of taps to the next
+  int64_t tap_columns;    // from a tap to the next: the dilation
+  int64_t pixel_columns;  // from a pixel's first tap to the next pixel's: the stride
   const float* weights;
   WindowRange tap_rows;
-  WindowRange tap_cols;
   int64_t kernel_w;
   const float* bias;      // one block
-  const float* residual;  // null for none
+  const float* residual;  // of the row; null for none
   bool clamp;
   float low;
   float high;
 };
 
-// kPixelCount pixels. kTaps and kStride are the width of the kernel and the stride where they are known and the
-// dilation is 1: an input is then loaded once for all the taps that it meets in a row. 0: any.
-template <int kPixelCount, int kTaps, int kStride>
-HWY_INLINE void compute_pixels(const Segment& s, int64_t first, float* out) {
+// Pixels [first, first + kPixelCount) to `out`, one block wide. kTaps and kStride are the width of the kernel and the
+// stride where they are known and the dilation is 1: an input is then loaded once for all the taps that it meets in a
+// row. 0: any. Only with kClipped may taps lie left or right of the image, where they read zeros: a few pixels at the
+// ends of a row computed one by one would take as long as all others of an image of 14 x 14.
+template <int kPixelCount, int kTaps, int kStride, bool kClipped>
+HWY_INLINE void compute_pixels(const Row& s, int64_t first, float* out) {
   const BlockTag d;
+  const int64_t first_column = s.first_column + first * s.pixel_columns;
+  const auto inside = [&](int64_t column) {
+    return static_cast<uint64_t>(first_column + column) < static_cast<uint64_t>(s.in_w);
+  };
   for (int64_t v = 0; v < kBlock; v += kLanes) {
-    const float* in = s.in + first * s.pixel_step + v;
+    const float* in = s.in + first * s.pixel_columns * kBlock + v;
     BlockVector sum[kPixelCount];
     const BlockVector bias = hn::LoadU(d, s.bias + v);
     unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED { sum[n()] = bias; });
@@ -57,18 +67,20 @@ HWY_INLINE void compute_pixels(const Segment& s, int64_t first, float* out) {
         BlockVector weight[kTaps];
         unroll<kTaps>([&](auto t) ATTUNE_UNROLLED { weight[t()] = hn::LoadU(d, w + t() * kBlock); });
         unroll<(kPixelCount - 1) * kStride + kTaps>([&](auto column) ATTUNE_UNROLLED {
-          const BlockVector value = hn::LoadU(d, x + column() * kBlock);
+          BlockVector value = hn::Zero(d);
+          if (!kClipped || inside(column())) value = hn::LoadU(d, x + column() * kBlock);
           unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED {
             constexpr int kTap = decltype(column)::value - decltype(n)::value * kStride;
             if constexpr (kTap >= 0 && kTap < kTaps) sum[n()] = hn::MulAdd(value, weight[kTap], sum[n()]);
           });
         });
       } else {
-        for (int64_t tap = s.tap_cols.begin; tap < s.tap_cols.end; ++tap) {
+        for (int64_t tap = 0; tap < s.kernel_w; ++tap) {
           const BlockVector weight = hn::LoadU(d, w + tap * kBlock);
-          const float* p = x + tap * s.in_col_step;
           unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED {
-            sum[n()] = hn::MulAdd(hn::LoadU(d, p + n() * s.pixel_step), weight, sum[n()]);
+            const int64_t column = tap * s.tap_columns + n() * s.pixel_columns;
+            const float* p = !kClipped || inside(column) ? x + column * kBlock : kZeroBlock + v;
+            sum[n()] = hn::MulAdd(hn::LoadU(d, p), weight, sum[n()]);
           });
         }
       }
@@ -78,47 +90,62 @@ HWY_INLINE void compute_pixels(const Segment& s, int64_t first, float* out) {
       const BlockVector high = hn::Set(d, s.high);
       unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED { sum[n()] = min_keep_nan(max_keep_nan(sum[n()], low), high); });
     }
-    unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED { hn::StoreU(sum[n()], d, out + (first + n()) * kBlock + v); });
+    unroll<kPixelCount>([&](auto n) ATTUNE_UNROLLED { hn::StoreU(sum[n()], d, out + n() * kBlock + v); });
   }
+}
+
+// `groups` groups of kPixelCount neighbouring pixels from `first` on.
+template <int kPixelCount, int kTaps, int kStride, bool kClipped>
+HWY_NOINLINE void compute_groups(const Row& s, int64_t first, int64_t groups, float* out) {
+  for (; groups > 0; --groups, first += kPixelCount, out += kPixelCount * kBlock) {
+    compute_pixels<kPixelCount, kTaps, kStride, kClipped>(s, first, out);
+  }
+}
+
+using ComputeGroups = void (*)(const Row&, int64_t, int64_t, float*);
+
+// The functions of one width of kernel and stride, by the pixels of a group - 1.
+struct GroupTable {
+  ComputeGroups whole[kPixels];
+  ComputeGroups clipped[kPixels];
+};
+
+template <int kTaps, int kStride, int... kN>
+constexpr GroupTable make_table(std::integer_sequence<int, kN...>) {
+  return {{&compute_groups<kN + 1, kTaps, kStride, false>...}, {&compute_groups<kN + 1, kTaps, kStride, true>...}};
 }
 
 template <int kTaps, int kStride>
-HWY_NOINLINE void compute_segment(const Segment& s, float* out, int64_t pixels) {
-  int64_t n = 0;
-  for (; n + kPixels <= pixels; n += kPixels) compute_pixels<kPixels, kTaps, kStride>(s, n, out);
-  if (n + 4 <= pixels) {
-    compute_pixels<4, kTaps, kStride>(s, n, out);
-    n += 4;
-  }
-  if (n + 2 <= pixels) {
-    compute_pixels<2, kTaps, kStride>(s, n, out);
-    n += 2;
-  }
-  if (n < pixels) compute_pixels<1, kTaps, kStride>(s, n, out);
+const GroupTable& group_table() {
+  static constexpr GroupTable kTable = make_table<kTaps, kStride>(std::make_integer_sequence<int, kPixels>());
+  return kTable;
 }
 
-using ComputeSegment = void (*)(const Segment&, float*, int64_t);
-
-ComputeSegment find_segment(const ConvShape& shape) {
+const GroupTable& find_table(const ConvShape& shape) {
   if (shape.dilation_w == 1) {
-    if (shape.kernel_w == 3 && shape.stride_w == 1) return &compute_segment<3, 1>;
-    if (shape.kernel_w == 3 && shape.stride_w == 2) return &compute_segment<3, 2>;
-    if (shape.kernel_w == 5 && shape.stride_w == 1) return &compute_segment<5, 1>;
-    if (shape.kernel_w == 5 && shape.stride_w == 2) return &compute_segment<5, 2>;
+    if (shape.kernel_w == 3 && shape.stride_w == 1) return group_table<3, 1>();
+    if (shape.kernel_w == 3 && shape.stride_w == 2) return group_table<3, 2>();
+    if (shape.kernel_w == 5 && shape.stride_w == 1) return group_table<5, 1>();
+    if (shape.kernel_w == 5 && shape.stride_w == 2) return group_table<5, 2>();
   }
-  return &compute_segment<0, 0>;
+  return group_table<0, 0>();
 }
 
 }  // namespace
 
-// Rows [begin, end) of the output, counted over the blocks of an image from `rows.begin` on, then over images.
-void run_depthwise_rows(const ConvShape& shape, const float* packed, const ConstImage& in, const Image& out,
-                        const ConvEpilogue& epilogue, RowRange rows, int64_t begin, int64_t end) {
+// Items [begin, end): the rows of a band of one block. Items are counted over the blocks of a band, then over the
+// `bands` bands that `rows` are cut into, then over images.
+void run_depthwise_items(const ConvShape& shape, const float* packed, const ConstImage& in, const Image& out,
+                         const ConvEpilogue& epilogue, RowRange rows, int64_t bands, int64_t begin, int64_t end) {
   const WindowAxis ya{shape.in_h, shape.kernel_h, shape.stride_h, shape.dilation_h, shape.pad_top};
   const WindowAxis xa{shape.in_w, shape.kernel_w, shape.stride_w, shape.dilation_w, shape.pad_left};
   const int64_t out_w = shape.out_w();
   const WindowRange whole = whole_windows(xa, out_w);
-  const ComputeSegment compute_whole = find_segment(shape);
+  const GroupTable& table = find_table(shape);
+  // A row is cut into groups of about the same number of pixels, the first `larger` of one more than `pixels`.
+  const int64_t groups = count_blocks(out_w, kPixels);
+  const int64_t pixels = out_w / groups;
+  const int64_t larger = out_w % groups;
   const Finish finish = make_finish(epilogue);
   const ConstImage& residual = epilogue.residual;
   const bool residual_last = residual.data != nullptr && epilogue.act_before_add;
@@ -127,20 +154,23 @@ void run_depthwise_rows(const ConvShape& shape, const float* packed, const Const
   HWY_ALIGN float bias[kBlock];
   HWY_ALIGN float scratch[kPixels * kBlock];
 
-  Segment s;
+  Row s;
+  s.first_column = xa.first(0);
+  s.in_w = shape.in_w;
   s.in_row_step = shape.dilation_h * in.row_stride;
-  s.in_col_step = shape.dilation_w * kBlock;
-  s.pixel_step = shape.stride_w * kBlock;
+  s.tap_columns = shape.dilation_w;
+  s.pixel_columns = shape.stride_w;
   s.kernel_w = shape.kernel_w;
   s.bias = bias;
   s.clamp = finish.clamp;
   s.low = finish.low;
   s.high = finish.high;
 
-  for (int64_t index = begin; index < end;) {
-    const int64_t block = index / height % blocks;
-    const int64_t image = index / height / blocks;
-    const int64_t stop = std::min(end, index - index % height + height);
+  for (int64_t index = begin; index < end; ++index) {
+    const int64_t block = index % blocks;
+    const int64_t band = index / blocks % bands;
+    const int64_t image = index / blocks / bands;
+    const int64_t end_y = rows.begin + height * (band + 1) / bands;
     for (int64_t i = 0; i < kBlock; ++i) {
       const int64_t channel = block * kBlock + i;
       bias[i] = epilogue.bias != nullptr && channel < shape.out_channels ? epilogue.bias[channel] : 0.0F;
@@ -148,8 +178,7 @@ void run_depthwise_rows(const ConvShape& shape, const float* packed, const Const
     s.weights = packed + block * shape.kernel_h * shape.kernel_w * kBlock;
     const float* in_block = in.data + image * in.image_stride + block * in.channel_stride;
     float* out_block = out.data + image * out.image_stride + block * out.channel_stride;
-    for (; index < stop; ++index) {
-      const int64_t y = rows.begin + index % height;
+    for (int64_t y = rows.begin + height * band / bands; y < end_y; ++y) {
       s.tap_rows = taps_inside(ya, y);
       float* out_row = out_block + y * out.row_stride;
       const float* residual_row = nullptr;
@@ -157,30 +186,28 @@ void run_depthwise_rows(const ConvShape& shape, const float* packed, const Const
         residual_row =
             residual.data + image * residual.image_stride + block * residual.channel_stride + y * residual.row_stride;
       }
-      const auto compute = [&](ComputeSegment function, int64_t x, int64_t pixels) HWY_ATTR {
-        s.in = in_block + (ya.first(y) * in.row_stride + xa.first(x) * kBlock);
-        s.residual = residual_row == nullptr || residual_last ? nullptr : residual_row + x * kBlock;
-        if (!residual_last) {
-          function(s, out_row + x * kBlock, pixels);
-          return;
+      s.in = in_block + (ya.first(y) * in.row_stride + s.first_column * kBlock);
+      s.residual = residual_last ? nullptr : residual_row;
+      const auto is_clipped = [&](int64_t x, int64_t count) { return x < whole.begin || x + count > whole.end; };
+      for (int64_t group = 0, x = 0; group < groups;) {
+        const int64_t count = pixels + (group < larger ? 1 : 0);
+        const bool clipped = is_clipped(x, count);
+        const ComputeGroups compute = (clipped ? table.clipped : table.whole)[count - 1];
+        if (residual_last) {
+          // The residual is wanted last and may be the output: the sums wait elsewhere.
+          compute(s, x, 1, scratch);
+          finish_row(epilogue.activation, scratch, out_row + x * kBlock, count * kBlock, residual_row + x * kBlock);
+          ++group;
+          x += count;
+          continue;
         }
-        // The residual is wanted last and may be the output: the sums wait elsewhere.
-        for (int64_t n = 0; n < pixels; n += kPixels) {
-          const int64_t count = std::min<int64_t>(kPixels, pixels - n);
-          function(s, scratch, count);
-          finish_row(epilogue.activation, scratch, out_row + (x + n) * kBlock, count * kBlock,
-                     residual_row + (x + n) * kBlock);
-          s.in += kPixels * s.pixel_step;
-        }
-      };
-      const auto compute_border = [&](int64_t x) HWY_ATTR {
-        s.tap_cols = taps_inside(xa, x);
-        compute(&compute_segment<0, 0>, x, 1);
-      };
-      for (int64_t x = 0; x < whole.begin; ++x) compute_border(x);
-      s.tap_cols = {0, shape.kernel_w};
-      if (whole.begin < whole.end) compute(compute_whole, whole.begin, whole.end - whole.begin);
-      for (int64_t x = whole.end; x < out_w; ++x) compute_border(x);
+        const int64_t alike = group < larger ? larger : groups;
+        int64_t end_group = group + 1;
+        while (end_group < alike && is_clipped(x + (end_group - group) * count, count) == clipped) ++end_group;
+        compute(s, x, end_group - group, out_row + x * kBlock);
+        x += (end_group - group) * count;
+        group = end_group;
+      }
       if (finish.after_store && !residual_last) {
         finish_row(epilogue.activation, out_row, out_row, out_w * kBlock, nullptr);
       }
@@ -195,12 +222,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace attune::kernels {
 
-HWY_EXPORT(run_depthwise_rows);
+HWY_EXPORT(run_depthwise_items);
 
 namespace {
 
 // About the products of vectors that take 10 us: they come from the first-level cache, about one a cycle.
 constexpr int64_t kTaskProducts = 16384;
+// Bands for each thread, of rows enough that most of a row's input is read for the next one as well. Threads share
+// images out by rows, as in other convolutions: what a thread wrote lies in its core's cache.
+constexpr int64_t kBandsPerThread = 2;
+constexpr int64_t kMinBandRows = 3;
 
 }  // namespace
 
@@ -224,11 +255,17 @@ void pack_depthwise(const ConvShape& shape, const float* weights, float* packed)
 void run_depthwise(const ConvShape& shape, const float* packed, const ConstImage& in, const Image& out,
                    const ConvEpilogue& epilogue, RowRange rows, Parallel& parallel) {
   const int64_t blocks = count_blocks(shape.out_channels, block_channels());
-  const int64_t total = shape.batch * blocks * (rows.end - rows.begin);
-  const int64_t row_products = std::max<int64_t>(shape.out_w() * shape.kernel_h * shape.kernel_w, 1);
-  const auto run_rows = HWY_DYNAMIC_DISPATCH(run_depthwise_rows);
-  for_ranges(parallel, total, kTaskProducts / row_products + 1,
-             [&](int64_t begin, int64_t end, int) { run_rows(shape, packed, in, out, epilogue, rows, begin, end); });
+  const int64_t height = rows.end - rows.begin;
+  if (height <= 0 || shape.out_w() <= 0) return;
+  const int64_t threads = parallel.threads();
+  const int64_t block_products = height * shape.out_w() * shape.kernel_h * shape.kernel_w;
+  const int64_t wanted = std::max(kBandsPerThread * threads, block_products / (8 * kTaskProducts));
+  const int64_t bands = threads == 1 ? 1 : std::clamp<int64_t>(height / kMinBandRows, 1, wanted);
+  const int64_t products = std::max<int64_t>(block_products / bands, 1);
+  const auto run_items = HWY_DYNAMIC_DISPATCH(run_depthwise_items);
+  for_ranges(
+      parallel, shape.batch * bands * blocks, kTaskProducts / products + 1,
+      [&](int64_t begin, int64_t end, int) { run_items(shape, packed, in, out, epilogue, rows, bands, begin, end); });
 }
 
 }  // namespace attune::kernels

@@ -34,6 +34,9 @@ constexpr uint32_t kCallerSleeps = 1U << 16;
 constexpr uint32_t kHelper = 1U << 17;
 constexpr int kMostThreads = 1 << 14;
 
+// Ranges that the indices of a job are cut into, one for each thread up to so many.
+constexpr int kMostRanges = 16;
+
 // Polls between two looks at the clock, which costs as much as a poll or more.
 constexpr int kPollsPerClock = 16;
 
@@ -75,11 +78,60 @@ struct alignas(64) Slot {
   int64_t count = 0;
   RunThreads* run = nullptr;
   std::atomic<int> seated{0};  // helpers so far
-  alignas(64) std::atomic<int64_t> next{0};
+  int range_count = 1;
   alignas(64) std::atomic<bool> failed{false};
   std::exception_ptr error;
 
-  bool take_index(int64_t& index) { return (index = next.fetch_add(1, std::memory_order_relaxed)) < count; }
+  // Each thread begins with a range of its own, the caller with the first, and then helps with the others'.
+  // Neighbouring indices are neighbours in memory, and kernels count alike: what one node's task wrote is still in the
+  // cache of the core whose task of the next node reads it.
+  struct alignas(64) Range {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::array<Range, kMostRanges> ranges;
+
+  void cut_ranges(int threads) {
+    range_count = static_cast<int>(std::min<int64_t>(std::min(threads, kMostRanges), count));
+    for (int i = 0; i < range_count; ++i) {
+      ranges[static_cast<size_t>(i)].next.store(count * i / range_count, std::memory_order_relaxed);
+      ranges[static_cast<size_t>(i)].end = count * (i + 1) / range_count;
+    }
+  }
+
+  // `place` is the range that the thread is at; it moves on when that is empty, until `tried` counts all.
+  bool take_index(int& place, int& tried, int64_t& index) {
+    for (; tried < range_count; ++tried, place = place + 1 < range_count ? place + 1 : 0) {
+      Range& range = ranges[static_cast<size_t>(place)];
+      if (range.next.load(std::memory_order_relaxed) >= range.end) continue;
+      if ((index = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end) return true;
+    }
+    return false;
+  }
+
+  // Calls body(index) for the indices that this thread gets.
+  template <class Body>
+  void take_all(int thread, Body&& body) {
+    int place = thread % range_count;
+    int tried = 0;
+    for (int64_t index = 0; take_index(place, tried, index);) body(index);
+  }
+
+  int64_t untaken() const {
+    int64_t left = 0;
+    for (int i = 0; i < range_count; ++i) {
+      const Range& range = ranges[static_cast<size_t>(i)];
+      left += std::max<int64_t>(range.end - range.next.load(std::memory_order_relaxed), 0);
+    }
+    return left;
+  }
+
+  void drop_untaken() {
+    for (int i = 0; i < range_count; ++i) {
+      Range& range = ranges[static_cast<size_t>(i)];
+      range.next.store(range.end, std::memory_order_relaxed);
+    }
+  }
 
   // An exception ends the job early.
   template <class Body>
@@ -88,7 +140,7 @@ struct alignas(64) Slot {
       body();
     } catch (...) {
       if (!failed.exchange(true, std::memory_order_acq_rel)) error = std::current_exception();
-      next.store(count, std::memory_order_relaxed);
+      drop_untaken();
     }
   }
 
@@ -99,7 +151,7 @@ struct alignas(64) Slot {
         return;
       }
       const int thread = 1 + seated.fetch_add(1, std::memory_order_relaxed);
-      for (int64_t index; take_index(index);) run_task(*task, index, thread);
+      take_all(thread, [&](int64_t index) { run_task(*task, index, thread); });
     });
   }
 
@@ -461,7 +513,7 @@ void RunThreads::for_each(int64_t count, Task task) {
   slot.count = count;
   slot.run = this;
   slot.seated.store(0, std::memory_order_relaxed);
-  slot.next.store(0, std::memory_order_relaxed);
+  slot.cut_ranges(most + 1);
   slot.state.store(0, std::memory_order_relaxed);
   const bool in_lane = lanes_slot_.load(std::memory_order_relaxed) >= 0;
   const uint64_t bit = uint64_t{1} << index;
@@ -469,14 +521,13 @@ void RunThreads::for_each(int64_t count, Task task) {
   int seats = offer_seats(index, most);
 
   slot.guard([&] {
-    for (int64_t i; slot.take_index(i);) {
+    slot.take_all(0, [&](int64_t i) {
       run_task(task, i, 0);
       // Threads that have become free since, for the tasks that are left.
       if (seats < most && free_.load(std::memory_order_relaxed) > 0) {
-        const int64_t left = count - slot.next.load(std::memory_order_relaxed);
-        seats += offer_seats(index, static_cast<int>(std::min<int64_t>(most - seats, left)));
+        seats += offer_seats(index, static_cast<int>(std::min<int64_t>(most - seats, slot.untaken())));
       }
-    }
+    });
   });
 
   const int untaken = state.close_job(index, generation_);
