@@ -2,6 +2,7 @@
 // Arguments are m, n, k and the threads. ATTUNE_TARGET chooses the instruction set.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -12,6 +13,7 @@
 #include "kernels/simd.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm_bench.cpp"
+#include "hwy/aligned_allocator.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/simd-inl.h"
@@ -112,6 +114,20 @@ void report(benchmark::State& state, double multiply_adds, double bytes) {
   state.SetLabel(std::string(target_name()));
 }
 
+// On cache lines, as the engine's memory is: vectors of AVX-512 would otherwise lie across two each.
+class AlignedFloats {
+ public:
+  explicit AlignedFloats(size_t size, float value = 0.0F) : size_(size), data_(hwy::AllocateAligned<float>(size + 1)) {
+    std::fill_n(data_.get(), size, value);
+  }
+  float* data() { return data_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  size_t size_;
+  hwy::AlignedFreeUniquePtr<float[]> data_;
+};
+
 struct Matrices {
   explicit Matrices(benchmark::State& state)
       : shape{state.range(0), state.range(1), state.range(2)},
@@ -124,13 +140,13 @@ struct Matrices {
   }
   double b_bytes() const { return static_cast<double>(b.size() * sizeof(float)); }
   GemmShape shape;
-  std::vector<float> a, b, c, bias;
+  AlignedFloats a, b, c, bias;
 };
 
 void packed(benchmark::State& state) {
   Matrices x(state);
   SpinningParallel parallel(static_cast<int>(state.range(3)));
-  std::vector<float> weights(packed_b_size(x.shape.k, x.shape.n));
+  AlignedFloats weights(packed_b_size(x.shape.k, x.shape.n));
   pack_b(x.shape.k, x.shape.n, {x.b.data(), x.shape.n, 1}, weights.data(), parallel);
   GemmEpilogue epilogue;
   epilogue.bias = x.bias.data();
@@ -144,7 +160,7 @@ void packed(benchmark::State& state) {
 void unpacked(benchmark::State& state, bool transposed) {
   Matrices x(state);
   SpinningParallel parallel(static_cast<int>(state.range(3)));
-  std::vector<float> workspace(gemm_workspace_size(x.shape, parallel.threads()));
+  AlignedFloats workspace(gemm_workspace_size(x.shape, parallel.threads()));
   const MatrixView b = transposed ? MatrixView{x.b.data(), 1, x.shape.k} : MatrixView{x.b.data(), x.shape.n, 1};
   for (auto _ : state) {
     gemm(x.shape, {x.a.data(), x.shape.k, 1}, b, x.c.data(), x.shape.n, {}, workspace.data(), parallel);
