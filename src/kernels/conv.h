@@ -61,19 +61,21 @@ enum class ConvKernel : uint8_t {
   kDepthwise,  ///< one input and one output channel a group
   kStem,       ///< plain (NCHW) input of few channels, one group: the first layer of most networks
   kGrouped,    ///< the rest: groups of any number of channels
-  kWinograd,   ///< 3x3, stride 1: 4x4 outputs from 36 products instead of 144; weights take four times the memory
+  kWinograd4,  ///< 3x3, stride 1: 4x4 outputs from 36 products instead of 144; weights take four times the memory
+  kWinograd2,  ///< the same: 2x2 outputs from 16 products instead of 36; weights take 16/9 of the memory
 };
 
 /// The kernel for a layer. Reads nothing of `shape` but channels, groups, kernel, strides, dilations and whether there
 /// is padding, so a layer has one kernel whatever its images. `input` is the layout at hand: kStem is chosen for plain
 /// input only, every other kernel wants its input blocked, and the caller reorders if it is not.
 ///
-/// `out_pixels` is the output's height * width where the model fixes them, 0 where they are free. kWinograd is chosen
-/// where its time is worth its memory: 3x3 layers with stride 1 of at least 32 channels on both sides whose weights
-/// stay small (256 * 256 pairs of channels, 9 MiB), or, with larger ones, whose images are known to have 25 tiles of
-/// 4x4 or more. It never is for an image known to have less than 9 tiles, or if `allow_winograd` is false: its error is
-/// about ten times that of the direct sum.
-ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t out_pixels = 0,
+/// 3x3 layers with stride 1 may be computed directly or by Winograd with tiles of 4 or of 2. What decides is the
+/// products for each pair of channels and image, plus kProductsPerWeight (conv.cpp) for each float of weights that the
+/// variant keeps for the pair: that is the time to read it, and the price of its memory. `out_height` and `out_width`
+/// are the output's where the model fixes them, 0 where it leaves them free: 40 is assumed then, 20 in layers of
+/// 256 * 256 pairs of channels or more. `allow_winograd` false rules Winograd out: with tiles of 4 its error is about
+/// ten times that of the direct sum.
+ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t out_height = 0, int64_t out_width = 0,
                               bool allow_winograd = true);
 
 /// The layout in which a kernel reads its input.
@@ -89,11 +91,11 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
                        Parallel& parallel);
 
 /// The floats of scratch memory that run_conv() needs where its parallel.threads() is `threads`; 0 for all but
-/// kWinograd.
+/// Winograd.
 int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threads);
 
-/// The input rows that output rows `rows` read; empty if they see padding only. kWinograd computes whole tiles of four
-/// rows, counted from row 0, and reads what they need: stripes of a multiple of four rows lose nothing.
+/// The input rows that output rows `rows` read; empty if they see padding only. Winograd computes whole tiles of rows,
+/// counted from row 0, and reads what they need: stripes of a multiple of four rows lose nothing.
 RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows);
 
 /// Computes rows `rows` of every image and channel of the output. `in` and `out` are the addresses of row 0 even if

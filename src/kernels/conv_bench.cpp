@@ -83,7 +83,7 @@ struct BenchLayer {
 
 void run_layer(benchmark::State& state, const BenchLayer& layer, bool allow_winograd) {
   const ConvShape& shape = layer.shape;
-  const ConvKernel kernel = select_conv_kernel(shape, layer.input, shape.out_h() * shape.out_w(), allow_winograd);
+  const ConvKernel kernel = select_conv_kernel(shape, layer.input, shape.out_h(), shape.out_w(), allow_winograd);
   SerialParallel serial;
   const int64_t weights_size =
       shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel_h * shape.kernel_w;
@@ -175,9 +175,10 @@ const bool kRegistered = [] {
   for (const BenchLayer& layer : kLayers) {
     const std::string name = std::string("conv/") + layer.name;
     benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, false)->UseRealTime();
-    const int64_t pixels = layer.shape.out_h() * layer.shape.out_w();
-    if (select_conv_kernel(layer.shape, layer.input, pixels) == ConvKernel::kWinograd) {
-      benchmark::RegisterBenchmark((name + "/winograd").c_str(), run_layer, layer, true)->UseRealTime();
+    const ConvKernel kernel = select_conv_kernel(layer.shape, layer.input, layer.shape.out_h(), layer.shape.out_w());
+    if (kernel == ConvKernel::kWinograd4 || kernel == ConvKernel::kWinograd2) {
+      const char* variant = kernel == ConvKernel::kWinograd4 ? "/winograd4" : "/winograd2";
+      benchmark::RegisterBenchmark((name + variant).c_str(), run_layer, layer, true)->UseRealTime();
     }
   }
   return true;

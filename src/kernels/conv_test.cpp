@@ -190,12 +190,13 @@ std::vector<ConvShape> test_shapes() {
 
 // Every kernel that can compute a layer.
 std::vector<ConvKernel> kernels_of(const ConvShape& shape) {
-  std::vector<ConvKernel> kernels = {select_conv_kernel(shape, ImageLayout::kBlocked, 0, false)};
-  const ConvKernel plain = select_conv_kernel(shape, ImageLayout::kPlain, 0, false);
+  std::vector<ConvKernel> kernels = {select_conv_kernel(shape, ImageLayout::kBlocked, 0, 0, false)};
+  const ConvKernel plain = select_conv_kernel(shape, ImageLayout::kPlain, 0, 0, false);
   if (plain == ConvKernel::kStem) kernels.push_back(plain);
   if (shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 && shape.stride_w == 1 &&
       shape.dilation_h == 1 && shape.dilation_w == 1) {
-    kernels.push_back(ConvKernel::kWinograd);
+    kernels.push_back(ConvKernel::kWinograd4);
+    kernels.push_back(ConvKernel::kWinograd2);
   }
   return kernels;
 }
@@ -219,17 +220,28 @@ TEST_P(ConvTest, MatchesReference) {
 
 TEST_P(ConvTest, SelectsByLayer) {
   const ConvShape layer{1, 64, 64, 1, 56, 56, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
-  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked), ConvKernel::kWinograd);
-  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked, 0, false), ConvKernel::kDirect);
-  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked, 7 * 7), ConvKernel::kDirect);
+  const auto select = [](const ConvShape& shape, int64_t size) {
+    return select_conv_kernel(shape, ImageLayout::kBlocked, size, size);
+  };
+  EXPECT_EQ(select(layer, 0), ConvKernel::kWinograd4);
+  EXPECT_EQ(select(layer, 56), ConvKernel::kWinograd4);
+  EXPECT_EQ(select(layer, 28), ConvKernel::kWinograd4);
+  EXPECT_EQ(select(layer, 14), ConvKernel::kWinograd2);
+  EXPECT_EQ(select(layer, 7), ConvKernel::kDirect);
+  EXPECT_EQ(select_conv_kernel(layer, ImageLayout::kBlocked, 56, 56, false), ConvKernel::kDirect);
   ConvShape other_image = layer;
   other_image.batch = 7;
   other_image.in_h = 5;
-  EXPECT_EQ(select_conv_kernel(other_image, ImageLayout::kBlocked), ConvKernel::kWinograd);
-  ConvShape large = layer;
-  large.in_channels = large.out_channels = 512;
-  EXPECT_EQ(select_conv_kernel(large, ImageLayout::kBlocked), ConvKernel::kDirect);
-  EXPECT_EQ(select_conv_kernel(large, ImageLayout::kBlocked, 28 * 28), ConvKernel::kWinograd);
+  EXPECT_EQ(select(other_image, 56), ConvKernel::kWinograd4);
+  ConvShape deep = layer;
+  deep.in_channels = deep.out_channels = 512;
+  EXPECT_EQ(select(deep, 0), ConvKernel::kWinograd2);
+  ConvShape narrow = layer;
+  narrow.out_channels = 16;
+  EXPECT_EQ(select(narrow, 56), ConvKernel::kDirect);
+  ConvShape strided = layer;
+  strided.stride_w = 2;
+  EXPECT_EQ(select(strided, 56), ConvKernel::kDirect);
   ConvShape first = layer;
   first.in_channels = 3;
   EXPECT_EQ(select_conv_kernel(first, ImageLayout::kPlain), ConvKernel::kStem);

@@ -14,8 +14,12 @@
 #define ATTUNE_KERNELS_WINOGRAD_ONCE_
 namespace attune::kernels {
 
+/// The products of a pair of channels in a tile.
+constexpr int64_t winograd_points(int64_t tile) { return (tile + 2) * (tile + 2); }
+
 /// A run of neighbouring tiles that share scratch memory. Tiles are counted by column, then row, then image.
 struct WinogradRun {
+  int64_t tile;  // output rows and columns of one, 2 or 4
   const ConvShape& shape;
   const float* packed;
   const ConstImage& in;
@@ -27,7 +31,7 @@ struct WinogradRun {
   int64_t tile_cols;
   int64_t first;       // tile of the run
   int64_t count;       // tiles of the run
-  float* transformed;  // [36][block of input channels][count][lane]
+  float* transformed;  // [point][block of input channels][count][lane]
 };
 
 }  // namespace attune::kernels
@@ -37,14 +41,68 @@ HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace {
 
-constexpr int kIn = 6;
-constexpr int kOut = 4;
-constexpr int kPoints = kIn * kIn;
-// The points and their powers.
-constexpr float kA = 0.75F;
-constexpr float kB = 1.5F;
-constexpr float kA2 = kA * kA;
-constexpr float kB2 = kB * kB;
+// The transforms of one line of a tile of kOut outputs. Row j of the input transform holds the coefficients of the
+// polynomial that vanishes at all finite points but the j-th; row i of the output transform the i-th powers of the
+// points.
+template <int kOut>
+struct Lines;
+
+// Points 0, +-3/4, +-3/2, infinity.
+template <>
+struct Lines<4> {
+  static constexpr float kA = 0.75F;
+  static constexpr float kB = 1.5F;
+  static constexpr float kA2 = kA * kA;
+  static constexpr float kB2 = kB * kB;
+
+  static HWY_INLINE void transform_input(const BlockVector (&d)[6], BlockVector (&t)[6]) {
+    const BlockTag tag;
+    const BlockVector a = hn::Set(tag, kA);
+    const BlockVector b = hn::Set(tag, kB);
+    const BlockVector a2 = hn::Set(tag, kA2);
+    const BlockVector b2 = hn::Set(tag, kB2);
+    const BlockVector sum = hn::Set(tag, kA2 + kB2);
+    const BlockVector product = hn::Set(tag, kA2 * kB2);
+    t[0] = hn::MulAdd(product, d[0], hn::NegMulAdd(sum, d[2], d[4]));
+    const BlockVector even_a = hn::NegMulAdd(b2, d[2], d[4]);
+    const BlockVector odd_a = hn::NegMulAdd(b2, d[1], d[3]);
+    t[1] = hn::MulAdd(a, odd_a, even_a);
+    t[2] = hn::NegMulAdd(a, odd_a, even_a);
+    const BlockVector even_b = hn::NegMulAdd(a2, d[2], d[4]);
+    const BlockVector odd_b = hn::NegMulAdd(a2, d[1], d[3]);
+    t[3] = hn::MulAdd(b, odd_b, even_b);
+    t[4] = hn::NegMulAdd(b, odd_b, even_b);
+    t[5] = hn::MulAdd(product, d[1], hn::NegMulAdd(sum, d[3], d[5]));
+  }
+
+  static HWY_INLINE void transform_output(const BlockVector (&m)[6], BlockVector (&y)[4]) {
+    const BlockTag tag;
+    const BlockVector even_a = hn::Add(m[1], m[2]);
+    const BlockVector odd_a = hn::Sub(m[1], m[2]);
+    const BlockVector even_b = hn::Add(m[3], m[4]);
+    const BlockVector odd_b = hn::Sub(m[3], m[4]);
+    y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
+    y[1] = hn::MulAdd(hn::Set(tag, kB), odd_b, hn::Mul(hn::Set(tag, kA), odd_a));
+    y[2] = hn::MulAdd(hn::Set(tag, kB2), even_b, hn::Mul(hn::Set(tag, kA2), even_a));
+    y[3] = hn::MulAdd(hn::Set(tag, kB2 * kB), odd_b, hn::MulAdd(hn::Set(tag, kA2 * kA), odd_a, m[5]));
+  }
+};
+
+// Points 0, +-1, infinity.
+template <>
+struct Lines<2> {
+  static HWY_INLINE void transform_input(const BlockVector (&d)[4], BlockVector (&t)[4]) {
+    t[0] = hn::Sub(d[2], d[0]);
+    t[1] = hn::Add(d[2], d[1]);
+    t[2] = hn::Sub(d[2], d[1]);
+    t[3] = hn::Sub(d[3], d[1]);
+  }
+
+  static HWY_INLINE void transform_output(const BlockVector (&m)[4], BlockVector (&y)[2]) {
+    y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
+    y[1] = hn::Add(hn::Sub(m[1], m[2]), m[3]);
+  }
+};
 
 struct TilePlace {
   int64_t image;
@@ -52,51 +110,21 @@ struct TilePlace {
   int64_t x;
 };
 
+template <int kOut>
 TilePlace place_tile(const WinogradRun& run, int64_t tile) {
   const int64_t index = run.first + tile;
   const int64_t row = index / run.tile_cols % run.tile_rows;
   return {index / run.tile_cols / run.tile_rows, (run.first_tile_row + row) * kOut, index % run.tile_cols * kOut};
 }
 
-// Row j holds the coefficients of the polynomial that vanishes at all finite points but the j-th.
-HWY_INLINE void transform_input_line(const BlockVector (&d)[kIn], BlockVector (&t)[kIn]) {
-  const BlockTag tag;
-  const BlockVector a = hn::Set(tag, kA);
-  const BlockVector b = hn::Set(tag, kB);
-  const BlockVector a2 = hn::Set(tag, kA2);
-  const BlockVector b2 = hn::Set(tag, kB2);
-  const BlockVector sum = hn::Set(tag, kA2 + kB2);
-  const BlockVector product = hn::Set(tag, kA2 * kB2);
-  t[0] = hn::MulAdd(product, d[0], hn::NegMulAdd(sum, d[2], d[4]));
-  const BlockVector even_a = hn::NegMulAdd(b2, d[2], d[4]);
-  const BlockVector odd_a = hn::NegMulAdd(b2, d[1], d[3]);
-  t[1] = hn::MulAdd(a, odd_a, even_a);
-  t[2] = hn::NegMulAdd(a, odd_a, even_a);
-  const BlockVector even_b = hn::NegMulAdd(a2, d[2], d[4]);
-  const BlockVector odd_b = hn::NegMulAdd(a2, d[1], d[3]);
-  t[3] = hn::MulAdd(b, odd_b, even_b);
-  t[4] = hn::NegMulAdd(b, odd_b, even_b);
-  t[5] = hn::MulAdd(product, d[1], hn::NegMulAdd(sum, d[3], d[5]));
-}
-
-// Row i holds the i-th powers of the points.
-HWY_INLINE void transform_output_line(const BlockVector (&m)[kIn], BlockVector (&y)[kOut]) {
-  const BlockTag tag;
-  const BlockVector even_a = hn::Add(m[1], m[2]);
-  const BlockVector odd_a = hn::Sub(m[1], m[2]);
-  const BlockVector even_b = hn::Add(m[3], m[4]);
-  const BlockVector odd_b = hn::Sub(m[3], m[4]);
-  y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
-  y[1] = hn::MulAdd(hn::Set(tag, kB), odd_b, hn::Mul(hn::Set(tag, kA), odd_a));
-  y[2] = hn::MulAdd(hn::Set(tag, kB2), even_b, hn::Mul(hn::Set(tag, kA2), even_a));
-  y[3] = hn::MulAdd(hn::Set(tag, kB2 * kB), odd_b, hn::MulAdd(hn::Set(tag, kA2 * kA), odd_a, m[5]));
-}
-
 // One tile of one block of input channels.
+template <int kOut>
 void transform_input(const WinogradRun& run, int64_t block, int64_t tile) {
+  constexpr int kIn = kOut + 2;
+  constexpr int kPoints = kIn * kIn;
   const BlockTag d;
   const ConvShape& shape = run.shape;
-  const TilePlace place = place_tile(run, tile);
+  const TilePlace place = place_tile<kOut>(run, tile);
   const int64_t y = place.y - shape.pad_top;
   const int64_t x = place.x - shape.pad_left;
   const float* in = run.in.data + place.image * run.in.image_stride + block * run.in.channel_stride;
@@ -121,23 +149,25 @@ void transform_input(const WinogradRun& run, int64_t block, int64_t tile) {
       BlockVector line[kIn];
       BlockVector result[kIn];
       unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, pixel[i() * kIn + column] + v); });
-      transform_input_line(line, result);
+      Lines<kOut>::transform_input(line, result);
       unroll<kIn>([&](auto i) ATTUNE_UNROLLED { hn::Store(result[i()], d, half + (i() * kIn + column) * kLanes); });
     }
     for (int row = 0; row < kIn; ++row) {
       BlockVector line[kIn];
       BlockVector result[kIn];
       unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
-      transform_input_line(line, result);
+      Lines<kOut>::transform_input(line, result);
       unroll<kIn>([&](auto i)
                       ATTUNE_UNROLLED { hn::StoreU(result[i()], d, out + (row * kIn + i()) * point_stride + v); });
     }
   }
 }
 
-// One tile of one output block: 36 sums `stride` apart to the pixels that the call asked for.
+// One tile of one output block: the sums of all points, `stride` apart, to the pixels that the call asked for.
+template <int kOut>
 void transform_output(const WinogradRun& run, const Finish& finish, int64_t block, int64_t tile, const float* sums,
                       int64_t stride) {
+  constexpr int kIn = kOut + 2;
   const BlockTag d;
   const ConvEpilogue& epilogue = run.epilogue;
   const int64_t channels = std::min<int64_t>(kBlock, run.shape.out_channels - block * kBlock);
@@ -150,7 +180,7 @@ void transform_output(const WinogradRun& run, const Finish& finish, int64_t bloc
       BlockVector line[kIn];
       BlockVector y[kOut];
       unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, sums + (i() * kIn + column) * stride + v); });
-      transform_output_line(line, y);
+      Lines<kOut>::transform_output(line, y);
       unroll<kOut>([&](auto i) ATTUNE_UNROLLED { hn::Store(y[i()], d, half + (i() * kIn + column) * kLanes); });
     }
     const BlockVector bias_vector = hn::Load(d, bias + v);
@@ -158,7 +188,7 @@ void transform_output(const WinogradRun& run, const Finish& finish, int64_t bloc
       BlockVector line[kIn];
       BlockVector y[kOut];
       unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
-      transform_output_line(line, y);
+      Lines<kOut>::transform_output(line, y);
       unroll<kOut>([&](auto i) ATTUNE_UNROLLED {
         hn::Store(hn::Add(y[i()], bias_vector), d, result + (row * kOut + i()) * kBlock + v);
       });
@@ -166,7 +196,7 @@ void transform_output(const WinogradRun& run, const Finish& finish, int64_t bloc
   }
   const ConstImage& residual = epilogue.residual;
   const bool residual_last = residual.data != nullptr && epilogue.act_before_add;
-  const TilePlace place = place_tile(run, tile);
+  const TilePlace place = place_tile<kOut>(run, tile);
   const int64_t begin_y = std::max(place.y, run.rows.begin);
   const int64_t end_y = std::min(place.y + kOut, run.rows.end);
   const int64_t width = std::min<int64_t>(kOut, run.shape.out_w() - place.x);
@@ -195,16 +225,35 @@ void transform_output(const WinogradRun& run, const Finish& finish, int64_t bloc
   }
 }
 
+template <int kOut>
+void transform_inputs(const WinogradRun& run, int64_t begin, int64_t end) {
+  for (int64_t item = begin; item < end; ++item) transform_input<kOut>(run, item / run.count, item % run.count);
+}
+
+template <int kOut>
+void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t blocks, int64_t begin, int64_t end,
+                       const float* sums) {
+  const Finish finish = make_finish(run.epilogue);
+  const int64_t tiles = end - begin;
+  for (int64_t m = 0; m < blocks; ++m) {
+    for (int64_t t = 0; t < tiles; ++t) {
+      transform_output<kOut>(run, finish, first_block + m, begin + t, sums + (m * tiles + t) * kBlock,
+                             blocks * tiles * kBlock);
+    }
+  }
+}
+
 }  // namespace
 
 // The input transform of items [begin, end), which are tiles of a block, then the next block.
 void transform_winograd_input(const WinogradRun& run, int64_t begin, int64_t end) {
-  for (int64_t item = begin; item < end; ++item) transform_input(run, item / run.count, item % run.count);
+  run.tile == 4 ? transform_inputs<4>(run, begin, end) : transform_inputs<2>(run, begin, end);
 }
 
 // The products and the output transform of one panel of output blocks and tiles [begin, end) of the run. `sums` is
-// scratch, [36][block of the panel][tile][lane].
+// scratch, [point][block of the panel][tile][lane].
 void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int64_t end, float* sums) {
+  const int64_t points = winograd_points(run.tile);
   const ConvShape& shape = run.shape;
   const int64_t in_blocks = count_blocks(shape.in_channels, kBlock);
   const int64_t all_blocks = count_blocks(shape.out_channels, kBlock);
@@ -215,7 +264,7 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
   const int64_t most = tile_pixels(static_cast<int>(blocks));
   const int64_t groups = count_blocks(tiles, most);
   const int64_t point_weights = shape.in_channels * blocks * kBlock;
-  const float* weights = run.packed + kPoints * shape.in_channels * first_block * kBlock;
+  const float* weights = run.packed + points * shape.in_channels * first_block * kBlock;
   HWY_ALIGN static constexpr float kNoBias[kMaxTileBlocks * kBlock] = {};
 
   Tile tile;
@@ -237,7 +286,7 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
   tile.residual_channel_stride = 0;
   tile.clamp = false;
   for (int n = 0; n < kMaxTilePixels; ++n) tile.in_offset[n] = n * kBlock;
-  for (int64_t point = 0; point < kPoints; ++point) {
+  for (int64_t point = 0; point < points; ++point) {
     tile.weights = weights + point * point_weights;
     const float* in = run.transformed + (point * in_blocks * run.count + begin) * kBlock;
     float* out = sums + point * blocks * tiles * kBlock;
@@ -249,12 +298,10 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
       find_tile(blocks, count)(tile);
     }
   }
-  const Finish finish = make_finish(run.epilogue);
-  for (int64_t m = 0; m < blocks; ++m) {
-    for (int64_t t = 0; t < tiles; ++t) {
-      transform_output(run, finish, first_block + m, begin + t, sums + (m * tiles + t) * kBlock,
-                       blocks * tiles * kBlock);
-    }
+  if (run.tile == 4) {
+    transform_outputs<4>(run, first_block, blocks, begin, end, sums);
+  } else {
+    transform_outputs<2>(run, first_block, blocks, begin, end, sums);
   }
 }
 
@@ -273,14 +320,13 @@ HWY_EXPORT(winograd_panel_blocks);
 
 namespace {
 
-constexpr int64_t kPoints = 36;
-// Tiles that are multiplied at once: each weight then serves 48 products, so that it may come from the third-level
-// cache, and the sums of a panel (432 KiB with AVX-512) stay in the second.
-constexpr int64_t kTilesAtOnce = 48;
+// Tiles that are multiplied at once: each weight then serves this many products, so that it may come from the
+// third-level cache, and the sums of a panel (432 KiB with AVX-512) stay in the second.
+constexpr int64_t tiles_at_once(int64_t tile) { return tile == 4 ? 48 : 96; }
 // The transformed input that a thread's share of a run may take, to stay in its second-level cache.
 constexpr int64_t kRunBytes = 768 << 10;
 // Transforming this many tiles of a block takes about 10 us.
-constexpr int64_t kTransformsPerTask = 160;
+constexpr int64_t transforms_per_task(int64_t tile) { return tile == 4 ? 160 : 360; }
 
 struct WinogradSizes {
   int64_t panels;
@@ -288,66 +334,78 @@ struct WinogradSizes {
   int64_t run_tiles;
 };
 
-WinogradSizes winograd_sizes(const ConvShape& shape, int threads) {
+WinogradSizes winograd_sizes(const ConvShape& shape, int64_t tile, int threads) {
   const int64_t block = block_channels();
   const int64_t most = HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)();
   const int64_t blocks = count_blocks(shape.out_channels, block);
   const int64_t panels = count_blocks(blocks, most);
   const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
-  const int64_t tile_bytes = kPoints * in_channels * static_cast<int64_t>(sizeof(float));
+  const int64_t tile_bytes = winograd_points(tile) * in_channels * static_cast<int64_t>(sizeof(float));
   const int64_t fitting = threads * (kRunBytes / tile_bytes);
-  const int64_t all =
-      shape.batch * count_blocks(shape.out_h(), kWinogradTile) * count_blocks(shape.out_w(), kWinogradTile);
+  const int64_t all = shape.batch * count_blocks(shape.out_h(), tile) * count_blocks(shape.out_w(), tile);
   // Few panels leave the cut into tiles to occupy the threads.
-  const int64_t busy = kTilesAtOnce * ((threads + panels - 1) / panels);
-  return {panels, (blocks + panels - 1) / panels * block, std::min(std::max({fitting, busy, kTilesAtOnce}), all)};
+  const int64_t at_once = tiles_at_once(tile);
+  const int64_t busy = at_once * ((threads + panels - 1) / panels);
+  return {panels, (blocks + panels - 1) / panels * block, std::min(std::max({fitting, busy, at_once}), all)};
 }
 
-// Rows of G: 1, p, p^2 over the product of p's distances to the other finite points.
-void transform_weights(const float* g, int64_t stride, double (&u)[kPoints]) {
-  constexpr double kFinite[5] = {0.0, 0.75, -0.75, 1.5, -1.5};
+// Rows of G: 1, p, p^2 over the product of p's distances to the other finite points; the last row is infinity's.
+struct WeightTransform {
+  int64_t size;
   double matrix[6][3] = {};
-  for (int j = 0; j < 5; ++j) {
-    double scale = 1.0;
-    for (int i = 0; i < 5; ++i) scale *= i == j ? 1.0 : kFinite[j] - kFinite[i];
-    for (int i = 0; i < 3; ++i) matrix[j][i] = (i == 0 ? 1.0 : (i == 1 ? kFinite[j] : kFinite[j] * kFinite[j])) / scale;
+
+  explicit WeightTransform(int64_t tile) : size(tile + 2) {
+    static constexpr double kPoints4[5] = {0.0, 0.75, -0.75, 1.5, -1.5};
+    static constexpr double kPoints2[3] = {0.0, 1.0, -1.0};
+    const double* points = tile == 4 ? kPoints4 : kPoints2;
+    for (int64_t j = 0; j < size - 1; ++j) {
+      double scale = 1.0;
+      for (int64_t i = 0; i < size - 1; ++i) scale *= i == j ? 1.0 : points[j] - points[i];
+      double power = 1.0;
+      for (int64_t i = 0; i < 3; ++i, power *= points[j]) matrix[j][i] = power / scale;
+    }
+    matrix[size - 1][2] = 1.0;
   }
-  matrix[5][2] = 1.0;
-  double half[6][3];
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 3; ++j) {
-      half[i][j] =
-          matrix[i][0] * g[j * stride] + matrix[i][1] * g[(3 + j) * stride] + matrix[i][2] * g[(6 + j) * stride];
+
+  // u = G g G^T for one pair of channels.
+  void transform(const float* g, double* u) const {
+    double half[6][3];
+    for (int64_t i = 0; i < size; ++i) {
+      for (int64_t j = 0; j < 3; ++j) {
+        half[i][j] = matrix[i][0] * g[j] + matrix[i][1] * g[3 + j] + matrix[i][2] * g[6 + j];
+      }
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      for (int64_t j = 0; j < size; ++j) {
+        u[i * size + j] = half[i][0] * matrix[j][0] + half[i][1] * matrix[j][1] + half[i][2] * matrix[j][2];
+      }
     }
   }
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 6; ++j) {
-      u[i * 6 + j] = half[i][0] * matrix[j][0] + half[i][1] * matrix[j][1] + half[i][2] * matrix[j][2];
-    }
-  }
-}
+};
 
 }  // namespace
 
-int64_t packed_winograd_size(const ConvShape& shape) {
+int64_t packed_winograd_size(const ConvShape& shape, int64_t tile) {
   const int64_t block = block_channels();
-  return kPoints * shape.in_channels * count_blocks(shape.out_channels, block) * block;
+  return winograd_points(tile) * shape.in_channels * count_blocks(shape.out_channels, block) * block;
 }
 
-void pack_winograd(const ConvShape& shape, const float* weights, float* packed, Parallel& parallel) {
+void pack_winograd(const ConvShape& shape, int64_t tile, const float* weights, float* packed, Parallel& parallel) {
   const int64_t block = block_channels();
   const int64_t blocks = count_blocks(shape.out_channels, block);
   const int64_t panels = count_blocks(blocks, HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)());
+  const int64_t points = winograd_points(tile);
+  const WeightTransform transform(tile);
   parallel.for_each(panels, [&](int64_t panel, int) {
     const int64_t first = blocks * panel / panels * block;
     const int64_t width = blocks * (panel + 1) / panels * block - first;
-    float* out = packed + kPoints * shape.in_channels * first;
+    float* out = packed + points * shape.in_channels * first;
     for (int64_t i = 0; i < shape.in_channels; ++i) {
       for (int64_t lane = 0; lane < width; ++lane) {
         const int64_t channel = first + lane;
-        double u[kPoints] = {};
-        if (channel < shape.out_channels) transform_weights(weights + (channel * shape.in_channels + i) * 9, 1, u);
-        for (int64_t point = 0; point < kPoints; ++point) {
+        double u[winograd_points(4)] = {};
+        if (channel < shape.out_channels) transform.transform(weights + (channel * shape.in_channels + i) * 9, u);
+        for (int64_t point = 0; point < points; ++point) {
           out[(point * shape.in_channels + i) * width + lane] = static_cast<float>(u[point]);
         }
       }
@@ -355,27 +413,29 @@ void pack_winograd(const ConvShape& shape, const float* weights, float* packed, 
   });
 }
 
-int64_t winograd_workspace_size(const ConvShape& shape, int threads) {
-  const WinogradSizes sizes = winograd_sizes(shape, threads);
+int64_t winograd_workspace_size(const ConvShape& shape, int64_t tile, int threads) {
+  const WinogradSizes sizes = winograd_sizes(shape, tile, threads);
   const int64_t block = block_channels();
   const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
-  return kPoints *
-         (sizes.run_tiles * in_channels + threads * std::min(kTilesAtOnce, sizes.run_tiles) * sizes.panel_floats);
+  return winograd_points(tile) * (sizes.run_tiles * in_channels +
+                                  threads * std::min(tiles_at_once(tile), sizes.run_tiles) * sizes.panel_floats);
 }
 
-void run_winograd(const ConvShape& shape, const float* packed, const ConstImage& in, const Image& out,
+void run_winograd(const ConvShape& shape, int64_t tile, const float* packed, const ConstImage& in, const Image& out,
                   const ConvEpilogue& epilogue, RowRange rows, float* workspace, Parallel& parallel) {
   const int threads = parallel.threads();
-  const WinogradSizes sizes = winograd_sizes(shape, threads);
+  const WinogradSizes sizes = winograd_sizes(shape, tile, threads);
   const int64_t block = block_channels();
   const int64_t in_blocks = count_blocks(shape.in_channels, block);
-  float* scratch = workspace + kPoints * sizes.run_tiles * in_blocks * block;
-  const int64_t scratch_size = kPoints * std::min(kTilesAtOnce, sizes.run_tiles) * sizes.panel_floats;
+  const int64_t points = winograd_points(tile);
+  const int64_t at_once = tiles_at_once(tile);
+  float* scratch = workspace + points * sizes.run_tiles * in_blocks * block;
+  const int64_t scratch_size = points * std::min(at_once, sizes.run_tiles) * sizes.panel_floats;
 
-  WinogradRun run{shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, workspace};
-  run.first_tile_row = rows.begin / kWinogradTile;
-  run.tile_rows = count_blocks(rows.end, kWinogradTile) - run.first_tile_row;
-  run.tile_cols = count_blocks(shape.out_w(), kWinogradTile);
+  WinogradRun run{tile, shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, workspace};
+  run.first_tile_row = rows.begin / tile;
+  run.tile_rows = count_blocks(rows.end, tile) - run.first_tile_row;
+  run.tile_cols = count_blocks(shape.out_w(), tile);
   const int64_t tiles = shape.batch * run.tile_rows * run.tile_cols;
   const auto transform = HWY_DYNAMIC_DISPATCH(transform_winograd_input);
   const auto multiply = HWY_DYNAMIC_DISPATCH(multiply_winograd);
@@ -383,12 +443,11 @@ void run_winograd(const ConvShape& shape, const float* packed, const ConstImage&
   for (int64_t i = 0; i < runs; ++i) {
     run.first = tiles * i / runs;
     run.count = tiles * (i + 1) / runs - run.first;
-    for_ranges(parallel, in_blocks * run.count, kTransformsPerTask,
+    for_ranges(parallel, in_blocks * run.count, transforms_per_task(tile),
                [&](int64_t begin, int64_t end, int) { transform(run, begin, end); });
     // Three tasks for each thread where that leaves tiles enough to reuse a weight.
     const int64_t balanced = threads == 1 ? 1 : (3 * threads + sizes.panels - 1) / sizes.panels;
-    const int64_t parts =
-        std::max(count_blocks(run.count, kTilesAtOnce), std::min(balanced, count_blocks(run.count, 24)));
+    const int64_t parts = std::max(count_blocks(run.count, at_once), std::min(balanced, count_blocks(run.count, 24)));
     parallel.for_each(parts * sizes.panels, [&](int64_t index, int thread) {
       // Parts run fastest: they share the panel's weights.
       const int64_t part = index % parts;

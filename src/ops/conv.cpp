@@ -71,7 +71,7 @@ class Conv final : public Operator {
     const ValueInfo& w = context.input(1);
     if (!x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
     if (!w.has_shape || w.shape.rank() != 4 || !w.shape.is_concrete()) return;
-    const ConvKernel kernel = kernels::select_conv_kernel(layer_shape(w.shape), image_layout(context.current(0)));
+    const ConvKernel kernel = select_kernel(layer_shape(w.shape), x, context.current(0));
     if (kernels::conv_input_layout(kernel) == kernels::ImageLayout::kBlocked) context.want_input(0, Layout::kBlocked);
     if (context.has_input(kResidual)) context.want_input(kResidual, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
@@ -82,13 +82,13 @@ class Conv final : public Operator {
     if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) return;
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvShape shape = layer_shape(weights->shape());
-    const ConvKernel kernel = kernels::select_conv_kernel(shape, image_layout(context.input_layout(0)));
+    kernel_ = select_kernel(shape, context.input(0), context.input_layout(0));
     const std::string packing =
-        fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}", static_cast<int>(kernel), groups_,
+        fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}", static_cast<int>(kernel_), groups_,
                     shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w);
     weights_ = context.pack(
-        1, packing, static_cast<size_t>(kernels::packed_conv_weights_size(shape, kernel)), [&](float* packed) {
-          kernels::pack_conv_weights(shape, kernel, weights->values<float>().data(), packed, context.parallel());
+        1, packing, static_cast<size_t>(kernels::packed_conv_weights_size(shape, kernel_)), [&](float* packed) {
+          kernels::pack_conv_weights(shape, kernel_, weights->values<float>().data(), packed, context.parallel());
         });
     weights_shape_ = weights->shape();
     context.release_input(1);
@@ -262,10 +262,23 @@ class Conv final : public Operator {
     return shape;
   }
 
+  /// By the layer, and the size of its images where the model fixes it.
+  ConvKernel select_kernel(const ConvShape& layer, const ValueInfo& x, Layout layout) const {
+    const auto out_size = [&](int axis, int64_t kernel) -> int64_t {
+      const int64_t size = x.shape[axis + 2];
+      return is_known(size) ? window_.resolve(axis, kernel, size).output : 0;
+    };
+    const bool known = x.has_shape && x.shape.rank() >= 3;
+    const bool planar = known && x.shape.rank() == 4;
+    const int64_t height = planar ? out_size(0, layer.kernel_h) : (known ? 1 : 0);
+    const int64_t width = known ? out_size(planar ? 1 : 0, layer.kernel_w) : 0;
+    return kernels::select_conv_kernel(layer, image_layout(layout), height, width);
+  }
+
   Plan make_plan(const TensorView& x, const Shape& w, const TensorView& y, bool plain_residual) const {
     Plan plan{};
     plan.shape = layer_shape(w);
-    plan.kernel = kernels::select_conv_kernel(plan.shape, image_layout(x.layout));
+    plan.kernel = weights_ ? kernel_ : kernels::select_conv_kernel(plan.shape, image_layout(x.layout));
     const ImageSize size = image_size(x.shape());
     plan.shape.batch = size.batch;
     plan.shape.in_h = size.height;
@@ -320,7 +333,8 @@ class Conv final : public Operator {
   int64_t groups_;
   kernels::Activation activation_;
   bool is_fused_;
-  PackedWeights weights_;
+  PackedWeights weights_;  // for kernel_; null if they are not constant
+  ConvKernel kernel_ = ConvKernel::kDirect;
   Shape weights_shape_;
 };
 
