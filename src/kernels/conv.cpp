@@ -13,7 +13,7 @@ namespace attune::kernels {
 namespace {
 
 // Below this, transforming the images takes longer than the products that it saves.
-constexpr int64_t kWinogradChannels = 32;
+constexpr int64_t kWinogradChannels = 16;
 // What is assumed of images of free size: layers of many channels are deep in a network, where images are small.
 constexpr int64_t kFreeSize = 40;
 constexpr int64_t kDeepFreeSize = 20;

@@ -148,6 +148,7 @@ const BenchLayer kLayers[] = {
     {"resnet50/3x3_512_7", square(512, 512, 1, 7, 3, 1)},
     {"resnet50/1x1_2048_512_7", square(2048, 512, 1, 7, 1, 1)},
     {"resnet50/1x1_512_2048_7", square(512, 2048, 1, 7, 1, 1)},
+    {"squeezenet/3x3_16_64_55", square(16, 64, 1, 55, 3, 1)},
     {"mobilenet_v2/stem_3x3s2", square(3, 32, 1, 224, 3, 2), ImageLayout::kPlain},
     {"mobilenet_v2/dw3x3_32_112", square(32, 32, 32, 112, 3, 1)},
     {"mobilenet_v2/1x1_32_16_112", square(32, 16, 1, 112, 1, 1)},

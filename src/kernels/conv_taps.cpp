@@ -74,7 +74,9 @@ class GridTask {
         grid_(grid),
         finish_(make_finish(*run.epilogue)),
         in_(run.in.data + image * run.in.image_stride),
-        out_(run.out.data + image * run.out.image_stride) {
+        out_(run.out.data + image * run.out.image_stride),
+        taps_(run.layer.kernel_h * run.layer.kernel_w),
+        packed_end_(run.packed + run.layer.groups * blocking.blocks * panel_block_size()) {
     const ConstImage& residual = run.epilogue->residual;
     has_residual_ = residual.data != nullptr;
     residual_last_ = has_residual_ && run.epilogue->act_before_add;
@@ -91,6 +93,7 @@ class GridTask {
     tile_.residual_channel_stride = residual.channel_stride;
     tile_.low = finish_.low;
     tile_.high = finish_.high;
+    is_dense_ = find_dense();
   }
 
   // Panel `panel` of group `group`, pixels [begin, end) of the grid in row-major order.
@@ -108,11 +111,20 @@ class GridTask {
       return;
     }
     // Chunk by chunk over all pixels, the sums waiting in the output.
+    const int64_t tiles = (end - begin) / tile_pixels(static_cast<int>(blocks_)) + 1;
     for (int64_t c = 0; c < layer.in_channels; c += blocking_.chunk_channels) {
       const bool last = set_chunk(weights, group, c);
+      // The weights of the next chunk follow, or those of the next panel.
+      tile_.plan_prefetch(weights + (c + tile_.channels) * blocks_ * taps_ * kBlock, packed_end_, blocks_ * kBlock,
+                          tiles);
+      if (is_dense_) {
+        tile_.residual[0] = c == 0 && has_residual_ ? block_residual_ : nullptr;
+        run_dense(begin, end, last && finish_.after_store);
+        continue;
+      }
       for_each_tile(begin, end, [&](int64_t pixels) {
         if (c != 0) tile_.residual[0] = nullptr;
-        find_tile(blocks_, pixels)(tile_);
+        find_tile<false>(blocks_, pixels)(tile_, 0, 1);
         if (last && finish_.after_store) {
           finish_pixels(run_.epilogue->activation, tile_.out, pixels, blocks_, tile_.out_channel_stride, nullptr, 0);
         }
@@ -141,10 +153,43 @@ class GridTask {
 
  private:
   static constexpr int64_t kScratchStride = kMaxTilePixels * kBlock;
+  // Dense tiles between two calls of the activation: 6 KiB of sums with AVX-512.
+  static constexpr int64_t kFinishTiles = 4;
 
   // The floats of a panel of one block; larger panels have a multiple.
-  int64_t panel_block_size() const {
-    return run_.layer.kernel_h * run_.layer.kernel_w * run_.layer.in_channels * kBlock;
+  int64_t panel_block_size() const { return taps_ * run_.layer.in_channels * kBlock; }
+
+  // Whether pixels of the grid are neighbours in all images wherever rows end, and read one tap each.
+  bool find_dense() const {
+    const int64_t row = run_.in_w * kBlock;
+    const auto is_plain = [](const TapAxis& axis) {
+      return axis.taps == 1 && axis.in_step == 1 && axis.tap_first == 0 && axis.out_step == 1 && axis.out_first == 0;
+    };
+    return is_plain(grid_.x) && is_plain(grid_.y) && grid_.x.out_count == run_.in_w && grid_.y.out_count <= run_.in_h &&
+           run_.in.row_stride == row && run_.out.row_stride == row &&
+           (!has_residual_ || run_.epilogue->residual.row_stride == row);
+  }
+
+  // Pixels [begin, end) where they are dense.
+  void run_dense(int64_t begin, int64_t end, bool finishes) {
+    tile_.tap_row_begin = 0;
+    tile_.tap_row_end = 1;
+    tile_.in_offset[0] = begin * kBlock;
+    tile_.out[0] = block_out_ + begin * kBlock;
+    if (tile_.residual[0] != nullptr) tile_.residual[0] = block_residual_ + begin * kBlock;
+    for_dense_tiles(blocks_, end - begin, [&](ComputeTiles compute, int64_t pixels, int64_t first, int64_t tiles) {
+      if (!finishes) return compute(tile_, first, tiles);
+      // A few tiles, then their activation, while they are in the first-level cache.
+      for (int64_t done = 0; done < tiles; done += kFinishTiles) {
+        const int64_t count = std::min(kFinishTiles, tiles - done);
+        const int64_t at = first + done * pixels;
+        compute(tile_, at, count);
+        for (int64_t m = 0; m < blocks_; ++m) {
+          float* out = tile_.out[0] + m * tile_.out_channel_stride + at * kBlock;
+          finish_row(run_.epilogue->activation, out, out, count * pixels * kBlock, nullptr);
+        }
+      }
+    });
   }
 
   void set_blocks(int64_t first, int64_t count) {
@@ -172,6 +217,8 @@ class GridTask {
                     (grid_.y.kernel_first * layer.kernel_w + grid_.x.kernel_first) * tap_size;
     tile_.weights_row_offset = grid_.y.kernel_step * layer.kernel_w * tap_size;
     tile_.weights_col_offset = grid_.x.kernel_step * tap_size;
+    tile_.prefetch = tile_.weights;
+    tile_.prefetch_step = 0;
     tile_.bias = first == 0 ? bias_ : nullptr;
     const bool last = first + tile_.channels == layer.in_channels;
     tile_.clamp = last && finish_.clamp;
@@ -245,7 +292,7 @@ class GridTask {
     for (int64_t c = 0; c < run_.layer.in_channels; c += blocking_.chunk_channels) {
       set_chunk(weights, group, c);
       if (c != 0 || residual_last_) tile_.residual[0] = nullptr;
-      find_tile(blocks_, pixels)(tile_);
+      find_tile<false>(blocks_, pixels)(tile_, 0, 1);
     }
     if (finish_.after_store) {
       finish_pixels(run_.epilogue->activation, tile_.out, pixels, blocks_, kScratchStride,
@@ -273,9 +320,12 @@ class GridTask {
   const Finish finish_;
   const float* in_;
   float* out_;
+  const int64_t taps_;
+  const float* packed_end_;
   const float* residual_ = nullptr;
   bool has_residual_ = false;
   bool residual_last_ = false;
+  bool is_dense_ = false;
   // Tap 0 in these columns of the input means that no tap of the row is left or right of it.
   int64_t first_whole_column_ = 0;
   int64_t end_whole_column_ = 0;

@@ -237,7 +237,7 @@ TEST_P(ConvTest, SelectsByLayer) {
   deep.in_channels = deep.out_channels = 512;
   EXPECT_EQ(select(deep, 0), ConvKernel::kWinograd2);
   ConvShape narrow = layer;
-  narrow.out_channels = 16;
+  narrow.out_channels = 8;
   EXPECT_EQ(select(narrow, 56), ConvKernel::kDirect);
   ConvShape strided = layer;
   strided.stride_w = 2;

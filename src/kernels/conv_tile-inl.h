@@ -7,7 +7,8 @@
 // the shapes below, where 32 registers exist; with 12 sums of 16 registers, 7 or 8 of 12 load slots.
 //
 // Every pixel has its own input address, held in a general register: a tile spans rows, so that images of 7x7 fill
-// tiles as well as wide ones, and a pixel whose tap falls into the padding reads zeros instead.
+// tiles as well as wide ones, and a pixel whose tap falls into the padding reads zeros instead. Where pixels are
+// neighbours and there is one tap, as in 1x1 layers and in Winograd's products, one address serves all.
 #if defined(ATTUNE_KERNELS_CONV_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTUNE_KERNELS_CONV_TILE_INL_H_
 #undef ATTUNE_KERNELS_CONV_TILE_INL_H_
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "hwy/cache_control.h"
 #include "kernels/activation-inl.h"
 #include "kernels/conv_unroll-inl.h"
 
@@ -65,13 +67,30 @@ struct Tile {
   bool clamp;  // these are the whole sums, and the activation is max and min
   float low;
   float high;
+  // What the caches should hold next, usually the weights that follow: for each tap and channel one address is asked
+  // for, `prefetch_step` floats after the one before. Weights of a layer of few pixels come from memory, and the first
+  // tile that meets them would wait for it.
+  const float* prefetch;
+  int64_t prefetch_step;
+
+  /// Spreads the next weights, as many as a chunk of `width` output channels has, over `tiles` tiles. Those at or
+  /// beyond `end` do not exist.
+  void plan_prefetch(const float* next, const float* end, int64_t width, int64_t tiles) {
+    const bool pays = next < end && tiles <= 2 * width;
+    prefetch = pays ? next : weights;
+    prefetch_step = pays ? (width + tiles - 1) / tiles : 0;
+  }
 };
 
-template <int kBlocks, int kPixels>
-HWY_NOINLINE void compute_tile(const Tile& tile) {
+/// One tile. With kDense it has one tap, and its pixels are neighbours in input, output and residual: pixels `first`
+/// and following, counted from the tile's pixel 0. One address then serves all pixels.
+template <int kBlocks, int kPixels, bool kDense>
+HWY_INLINE void compute_sums(const Tile& tile, int64_t first, const float*& prefetch) {
   constexpr int kVectors = kBlocks * kBlockVectors;
   const BlockTag d;
   BlockVector sum[kVectors][kPixels];
+  const auto out_of = [&](int n) { return kDense ? tile.out[0] + (first + n) * kBlock : tile.out[n]; };
+  const auto residual_of = [&](int n) { return kDense ? tile.residual[0] + (first + n) * kBlock : tile.residual[n]; };
 
   if (tile.bias != nullptr) {
     unroll<kVectors>([&](auto v) ATTUNE_UNROLLED {
@@ -81,7 +100,7 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
     if (tile.residual[0] != nullptr) {
       unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
         unroll<kVectors>([&](auto v) ATTUNE_UNROLLED {
-          const float* p = tile.residual[n()] + v() / kBlockVectors * tile.residual_channel_stride;
+          const float* p = residual_of(n()) + v() / kBlockVectors * tile.residual_channel_stride;
           sum[v()][n()] = hn::Add(sum[v()][n()], hn::LoadU(d, p + v() % kBlockVectors * kLanes));
         });
       });
@@ -89,7 +108,7 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
   } else {
     unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
       unroll<kVectors>([&](auto v) ATTUNE_UNROLLED {
-        const float* p = tile.out[n()] + v() / kBlockVectors * tile.out_channel_stride;
+        const float* p = out_of(n()) + v() / kBlockVectors * tile.out_channel_stride;
         sum[v()][n()] = hn::LoadU(d, p + v() % kBlockVectors * kLanes);
       });
     });
@@ -100,15 +119,19 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
       const float* HWY_RESTRICT w = tile.weights + row * tile.weights_row_offset + col * tile.weights_col_offset;
       const int64_t shift = col * tile.tap_col_step;
       const int64_t offset = row * tile.tap_row_offset + shift * kBlock;
-      const float* x[kPixels];
-      int64_t step[kPixels];
-      if (!tile.clipped) {
-        unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
+      constexpr int kPointers = kDense ? 1 : kPixels;
+      const float* x[kPointers];
+      int64_t step[kPointers];
+      if (kDense) {
+        x[0] = tile.in + tile.in_offset[0] + first * kBlock;
+        step[0] = tile.in_channel_stride;
+      } else if (!tile.clipped) {
+        unroll<kPointers>([&](auto n) ATTUNE_UNROLLED {
           x[n()] = tile.in + (tile.in_offset[n()] + offset);
           step[n()] = tile.in_channel_stride;
         });
       } else {
-        unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
+        unroll<kPointers>([&](auto n) ATTUNE_UNROLLED {
           const bool inside = static_cast<uint64_t>(tile.in_column[n()] + shift) < static_cast<uint64_t>(tile.in_w);
           x[n()] = inside ? tile.in + (tile.in_offset[n()] + offset) : kZeroBlock;
           step[n()] = inside ? tile.in_channel_stride : 0;
@@ -117,8 +140,10 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
       const auto add_channel = [&](int64_t c) ATTUNE_UNROLLED {
         BlockVector weight[kVectors];
         unroll<kVectors>([&](auto v) ATTUNE_UNROLLED { weight[v()] = hn::LoadU(d, w + v() * kLanes); });
+        hwy::Prefetch(prefetch);
+        prefetch += tile.prefetch_step;
         unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
-          const BlockVector value = hn::Set(d, x[n()][c]);
+          const BlockVector value = hn::Set(d, kDense ? x[0][n() * kBlock + c] : x[n()][c]);
           unroll<kVectors>([&](auto v)
                                ATTUNE_UNROLLED { sum[v()][n()] = hn::MulAdd(value, weight[v()], sum[v()][n()]); });
         });
@@ -133,7 +158,7 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
           unroll<4>([&](auto i) ATTUNE_UNROLLED { add_channel(c + i()); });
         }
         for (; c < lane + count; ++c) add_channel(c);
-        unroll<kPixels>([&](auto n) ATTUNE_UNROLLED { x[n()] += step[n()]; });
+        unroll<kPointers>([&](auto n) ATTUNE_UNROLLED { x[n()] += step[n()]; });
         lane = 0;
         rest -= count;
       }
@@ -150,34 +175,56 @@ HWY_NOINLINE void compute_tile(const Tile& tile) {
   }
   unroll<kPixels>([&](auto n) ATTUNE_UNROLLED {
     unroll<kVectors>([&](auto v) ATTUNE_UNROLLED {
-      float* p = tile.out[n()] + v() / kBlockVectors * tile.out_channel_stride;
+      float* p = out_of(n()) + v() / kBlockVectors * tile.out_channel_stride;
       hn::StoreU(sum[v()][n()], d, p + v() % kBlockVectors * kLanes);
     });
   });
 }
 
-using ComputeTile = void (*)(const Tile&);
+/// `tiles` tiles; more than one only of dense ones, which then lie one behind the other from pixel `first` on. Moves
+/// the tile's prefetch address on.
+template <int kBlocks, int kPixels, bool kDense>
+HWY_NOINLINE void compute_tiles(Tile& tile, int64_t first, int64_t tiles) {
+  const float* prefetch = tile.prefetch;
+  for (; tiles > 0; --tiles, first += kPixels) compute_sums<kBlocks, kPixels, kDense>(tile, first, prefetch);
+  tile.prefetch = prefetch;
+}
+
+using ComputeTiles = void (*)(Tile&, int64_t, int64_t);
 
 /// The functions for tiles of kBlocks blocks, by pixels - 1.
-template <int kBlocks, class Pixels = std::make_integer_sequence<int, tile_pixels(kBlocks)>>
+template <int kBlocks, bool kDense, class Pixels = std::make_integer_sequence<int, tile_pixels(kBlocks)>>
 struct TileTable;
-template <int kBlocks, int... kN>
-struct TileTable<kBlocks, std::integer_sequence<int, kN...>> {
-  static constexpr ComputeTile kTiles[] = {&compute_tile<kBlocks, kN + 1>...};
+template <int kBlocks, bool kDense, int... kN>
+struct TileTable<kBlocks, kDense, std::integer_sequence<int, kN...>> {
+  static constexpr ComputeTiles kTiles[] = {&compute_tiles<kBlocks, kN + 1, kDense>...};
 };
 
 /// The tile function for 1 <= blocks <= kMaxTileBlocks and 1 <= pixels <= tile_pixels(blocks).
-HWY_INLINE ComputeTile find_tile(int64_t blocks, int64_t pixels) {
+template <bool kDense>
+HWY_INLINE ComputeTiles find_tile(int64_t blocks, int64_t pixels) {
   if constexpr (kMaxTileBlocks >= 4) {
-    if (blocks == 4) return TileTable<4>::kTiles[pixels - 1];
+    if (blocks == 4) return TileTable<4, kDense>::kTiles[pixels - 1];
   }
   if constexpr (kMaxTileBlocks >= 3) {
-    if (blocks == 3) return TileTable<3>::kTiles[pixels - 1];
+    if (blocks == 3) return TileTable<3, kDense>::kTiles[pixels - 1];
   }
   if constexpr (kMaxTileBlocks >= 2) {
-    if (blocks == 2) return TileTable<2>::kTiles[pixels - 1];
+    if (blocks == 2) return TileTable<2, kDense>::kTiles[pixels - 1];
   }
-  return TileTable<1>::kTiles[pixels - 1];
+  return TileTable<1, kDense>::kTiles[pixels - 1];
+}
+
+/// Cuts `pixels` neighbouring pixels into tiles of about the same size for `blocks` blocks, and calls body(function,
+/// pixels of a tile, first pixel, tiles) once or twice.
+template <class Body>
+HWY_INLINE void for_dense_tiles(int64_t blocks, int64_t pixels, Body&& body) {
+  const int64_t most = tile_pixels(static_cast<int>(blocks));
+  const int64_t tiles = (pixels + most - 1) / most;
+  const int64_t count = pixels / tiles;
+  const int64_t larger = pixels % tiles;
+  if (larger > 0) body(find_tile<true>(blocks, count + 1), count + 1, int64_t{0}, larger);
+  body(find_tile<true>(blocks, count), count, larger * (count + 1), tiles - larger);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -261,10 +261,9 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
   const int64_t first_block = all_blocks * panel / panels;
   const int64_t blocks = all_blocks * (panel + 1) / panels - first_block;
   const int64_t tiles = end - begin;
-  const int64_t most = tile_pixels(static_cast<int>(blocks));
-  const int64_t groups = count_blocks(tiles, most);
   const int64_t point_weights = shape.in_channels * blocks * kBlock;
   const float* weights = run.packed + points * shape.in_channels * first_block * kBlock;
+  const float* packed_end = run.packed + points * shape.in_channels * all_blocks * kBlock;
   HWY_ALIGN static constexpr float kNoBias[kMaxTileBlocks * kBlock] = {};
 
   Tile tile;
@@ -285,18 +284,15 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
   tile.residual[0] = nullptr;
   tile.residual_channel_stride = 0;
   tile.clamp = false;
-  for (int n = 0; n < kMaxTilePixels; ++n) tile.in_offset[n] = n * kBlock;
+  tile.in_offset[0] = 0;
   for (int64_t point = 0; point < points; ++point) {
     tile.weights = weights + point * point_weights;
-    const float* in = run.transformed + (point * in_blocks * run.count + begin) * kBlock;
-    float* out = sums + point * blocks * tiles * kBlock;
-    for (int64_t group = 0; group < groups; ++group) {
-      const int64_t first = tiles * group / groups;
-      const int64_t count = tiles * (group + 1) / groups - first;
-      tile.in = in + first * kBlock;
-      for (int64_t n = 0; n < count; ++n) tile.out[n] = out + (first + n) * kBlock;
-      find_tile(blocks, count)(tile);
-    }
+    tile.in = run.transformed + (point * in_blocks * run.count + begin) * kBlock;
+    tile.out[0] = sums + point * blocks * tiles * kBlock;
+    tile.plan_prefetch(tile.weights + point_weights, packed_end, blocks * kBlock,
+                       count_blocks(tiles, tile_pixels(static_cast<int>(blocks))));
+    for_dense_tiles(blocks, tiles,
+                    [&](ComputeTiles compute, int64_t, int64_t first, int64_t count) { compute(tile, first, count); });
   }
   if (run.tile == 4) {
     transform_outputs<4>(run, first_block, blocks, begin, end, sums);
