@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "attune/error.h"
+#include "kernels/copy_channels.h"
 #include "ops/axes.h"
+#include "ops/image_view.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -64,8 +66,6 @@ class Concat final : public Operator {
       if (info.type != DataType::kFloat || !info.has_shape || info.shape.rank() != 4 || !is_known(info.shape[1]))
         return;
       any_blocked = any_blocked || context.current(i) == Layout::kBlocked;
-      // On the channel axis, every piece but the last must end where a block ends.
-      if (resolve_axis(axis_, 4) == 1 && i + 1 < count && info.shape[1] % context.block() != 0) return;
     }
     if (!any_blocked) return;
     for (int i = 0; i < count; ++i) context.want_input(i, Layout::kBlocked);
@@ -80,6 +80,13 @@ class Concat final : public Operator {
     int64_t at = 0;
     for (int i = 0; i < context.input_count(); ++i) {
       const TensorView& x = context.input(i);
+      if (y.layout == Layout::kBlocked && joined == 1 && at % y.block != 0) {
+        // The piece begins within a block.
+        kernels::copy_channels({x.dim(0), x.dim(1), 0, at, x.dim(2), x.dim(3)}, kernels::as_const(image_of(x)),
+                               image_of(y), context.parallel());
+        at += x.dim(1);
+        continue;
+      }
       const int64_t offset = at / physical_unit(y, joined) * target_strides[joined];
       at += x.dim(joined);
       if (static_cast<char*>(y.data) + static_cast<size_t>(offset) * element_size(y.type) == x.data) continue;

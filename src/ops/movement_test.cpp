@@ -1,5 +1,6 @@
 #include "ops/movement.h"
 
+#include "ops/blocked_test.h"
 #include "ops/op_test.h"
 
 namespace attune {
@@ -95,6 +96,20 @@ TEST(Movement, ChecksElements) {
   EXPECT_EQ(ops::element_of(DataType::kString), kernels::Element::kString);
   EXPECT_THROW(ops::element_of(DataType::kUndefined), Error);
   EXPECT_EQ(ops::strides_of(Shape{2, 3, 4}), (Shape{12, 4, 1}));
+}
+
+TEST(Movement, PiecesThatBeginWithinABlock) {
+  BlockedTest joined("Concat", 13);
+  joined.attribute("axis", int64_t{1});
+  for (const int64_t channels : {24, 3, 17, 16, 8}) {
+    joined.blocked(random_floats({2, channels, 3, 5}, static_cast<uint32_t>(channels)));
+  }
+  joined.expect(Layout::kBlocked, Layout::kBlocked);
+  BlockedTest("Split", 13)
+      .attribute("axis", int64_t{1})
+      .blocked(random_floats({2, 68, 3, 5}, 1))
+      .constant(integers({24, 3, 17, 16, 8}))
+      .expect(Layout::kBlocked, Layout::kBlocked, 5);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "attune/error.h"
+#include "kernels/copy_channels.h"
 #include "ops/axes.h"
+#include "ops/image_view.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -67,10 +69,7 @@ class Split final : public Operator {
     if (resolve_axis(axis_, 4) == 1) {
       const auto asked = takes_input_ ? known_integers(context, 1) : sizes_;
       if (context.has_input(1) && !asked) return;
-      const std::vector<int64_t> sizes = piece_sizes(asked, shape[1], outputs);
-      for (size_t i = 0; i + 1 < sizes.size(); ++i) {
-        if (sizes[i] % context.block() != 0) return;  // a piece would begin within a block
-      }
+      piece_sizes(asked, shape[1], outputs);  // must fit
     }
     context.want_input(0, Layout::kBlocked);
     for (int i = 0; i < outputs; ++i) context.set_output(i, Layout::kBlocked);
@@ -87,10 +86,17 @@ class Split final : public Operator {
     Shape shape = x.shape();
     for (int i = 0; i < context.output_count(); ++i) {
       shape[axis] = sizes[static_cast<size_t>(i)];
+      const int64_t first = at;
       const int64_t offset = at / physical_unit(x, axis) * source_strides[axis];
       at += shape[axis];
       if (!context.has_output(i)) continue;
       const TensorView y = output_of_shape(context, i, shape);
+      if (x.layout == Layout::kBlocked && axis == 1 && first % x.block != 0) {
+        // The piece begins within a block.
+        kernels::copy_channels({x.dim(0), y.dim(1), first, 0, x.dim(2), x.dim(3)}, kernels::as_const(image_of(x)),
+                               image_of(y), context.parallel());
+        continue;
+      }
       const Shape extents = y.physical();
       copy_box(x.type, extents, x.data, offset, source_strides, y.data, 0, strides_of(extents), context.parallel());
     }
