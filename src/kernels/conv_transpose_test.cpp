@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/conv_transpose_patches.h"
 #include "kernels/image_test.h"
 #include "kernels/simd_test.h"
 
@@ -89,6 +90,26 @@ class ConvTransposeTest : public EachTargetTest {
     return to_plain(output, s.batch, s.out_channels, s.out_h * s.out_w);
   }
 
+  static std::vector<float> run_as_patches(const ConvTransposeShape& s, const Activation& activation,
+                                           Parallel& parallel, int64_t rows_at_once) {
+    const std::vector<float> weights = make_weights(s);
+    const std::vector<float> bias = random_floats(s.out_channels, 3);
+    std::vector<float> packed(static_cast<size_t>(packed_patches_size(s)), NAN);
+    pack_patches(s, weights.data(), packed.data());
+    const std::vector<float> input = to_blocked(make_input(s), s.batch, s.in_channels, s.in_h * s.in_w);
+    std::vector<float> output(static_cast<size_t>(s.batch * s.out_channels * s.out_h * s.out_w), NAN);
+    ConvEpilogue epilogue;
+    epilogue.bias = bias.data();
+    epilogue.activation = activation;
+    for (int64_t y = 0; y < s.out_h; y += rows_at_once) {
+      run_patches(s, packed.data(),
+                  blocked_image<const float>(input.data(), s.in_channels, s.in_h, s.in_w, block_channels()),
+                  plain_image(output.data(), s.out_channels, s.out_h, s.out_w), epilogue,
+                  {y, std::min(y + rows_at_once, s.out_h)}, parallel);
+    }
+    return output;
+  }
+
   static std::vector<double> reference(const ConvTransposeShape& s) {
     return reference_conv_transpose(s, make_input(s), make_weights(s), random_floats(s.out_channels, 3));
   }
@@ -109,6 +130,34 @@ TEST_P(ConvTransposeTest, MatchesReference) {
     SCOPED_TRACE(testing::Message() << "shape " << i);
     expect_near(run(kShapes[i], serial, kShapes[i].out_h), reference(kShapes[i]), 1e-5);
   }
+}
+
+TEST_P(ConvTransposeTest, PatchesMatchReference) {
+  SerialParallel serial;
+  ThreadsParallel threads(3);
+  const ConvTransposeShape shapes[] = {
+      {2, 24, 1, 1, 7, 19, 14, 38, 2, 2, 2, 2}, {1, 33, 2, 1, 4, 8, 8, 16, 2, 2, 2, 2},
+      {1, 5, 2, 1, 3, 5, 3, 20, 1, 4, 1, 4},    {1, 16, 1, 1, 6, 9, 12, 36, 2, 4, 2, 4},
+      {1, 40, 3, 1, 5, 11, 5, 22, 1, 2, 1, 2},  {1, 1, 1, 1, 1, 1, 2, 1, 2, 1, 2, 1},
+  };
+  for (const ConvTransposeShape& s : shapes) {
+    SCOPED_TRACE(testing::Message() << s.in_channels << " to " << s.out_channels << ", stride " << s.stride_w);
+    ASSERT_TRUE(patches_fit(s));
+    const std::vector<float> output = run_as_patches(s, {}, serial, s.out_h);
+    expect_near(output, reference(s), 1e-5);
+    EXPECT_TRUE(same_bits(output, run_as_patches(s, {}, threads, s.out_h)));
+    EXPECT_TRUE(same_bits(output, run_as_patches(s, {}, serial, 1)));
+    const std::vector<float> activated = run_as_patches(s, {Activation::Kind::kRelu}, serial, 3);
+    for (size_t i = 0; i < output.size(); ++i) ASSERT_EQ(activated[i], std::max(output[i], 0.0F));
+  }
+}
+
+TEST_P(ConvTransposeTest, PatchesFitFewOutputs) {
+  EXPECT_TRUE(patches_fit({1, 24, 1, 1, 7, 9, 14, 18, 2, 2, 2, 2}));
+  EXPECT_FALSE(patches_fit({1, 24, 5, 1, 7, 9, 14, 18, 2, 2, 2, 2}));
+  EXPECT_FALSE(patches_fit({1, 24, 1, 1, 7, 9, 15, 19, 3, 3, 2, 2}));
+  EXPECT_FALSE(patches_fit({1, 24, 1, 1, 7, 9, 14, 18, 2, 2, 2, 2, 2, 2}));
+  EXPECT_FALSE(patches_fit({1, 2, 2, 2, 7, 9, 14, 18, 2, 2, 2, 2}));
 }
 
 TEST_P(ConvTransposeTest, BitsDependOnNeitherThreadsNorRows) {

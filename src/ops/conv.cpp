@@ -278,7 +278,8 @@ class Conv final : public Operator {
   Plan make_plan(const TensorView& x, const Shape& w, const TensorView& y, bool plain_residual) const {
     Plan plan{};
     plan.shape = layer_shape(w);
-    plan.kernel = weights_ ? kernel_ : kernels::select_conv_kernel(plan.shape, image_layout(x.layout));
+    // Weights that come with each run are packed each time, which costs more than Winograd saves.
+    plan.kernel = weights_ ? kernel_ : kernels::select_conv_kernel(plan.shape, image_layout(x.layout), 0, 0, false);
     const ImageSize size = image_size(x.shape());
     plan.shape.batch = size.batch;
     plan.shape.in_h = size.height;

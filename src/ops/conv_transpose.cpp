@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "kernels/conv_transpose_patches.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
 #include "ops/element_types.h"
@@ -78,7 +79,7 @@ class ConvTranspose final : public Operator {
     if (!x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
     if (!w.has_shape || w.shape.rank() != 4 || !is_known(w.shape[1])) return;
     context.want_input(0, Layout::kBlocked);
-    context.set_output(0, Layout::kBlocked);
+    if (!w.shape.is_concrete() || !makes_patches(w.shape)) context.set_output(0, Layout::kBlocked);
   }
 
   void prepare(PrepareContext& context) override {
@@ -86,12 +87,13 @@ class ConvTranspose final : public Operator {
     if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) return;
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvTransposeShape shape = layer_shape(weights->shape());
-    const std::string packing = fmt::format("conv_transpose/groups={}/stride={}x{}/dilation={}x{}", groups_,
-                                            shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w);
-    weights_ = context.pack(
-        1, packing, static_cast<size_t>(kernels::packed_conv_transpose_weights_size(shape)), [&](float* packed) {
-          kernels::pack_conv_transpose_weights(shape, weights->values<float>().data(), packed, context.parallel());
-        });
+    const bool patches = makes_patches(weights->shape());
+    const std::string packing =
+        fmt::format("conv_transpose/patches={}/groups={}/stride={}x{}/dilation={}x{}", patches, groups_, shape.stride_h,
+                    shape.stride_w, shape.dilation_h, shape.dilation_w);
+    weights_ = context.pack(1, packing, static_cast<size_t>(packed_size(shape, patches)), [&](float* packed) {
+      pack(shape, patches, weights->values<float>().data(), packed, context.parallel());
+    });
     weights_shape_ = weights->shape();
     context.release_input(1);
   }
@@ -114,8 +116,7 @@ class ConvTranspose final : public Operator {
     const Workspace workspace = take_workspace(cursor, plan);
     const float* packed = weights_.get();
     if (packed == nullptr) {
-      kernels::pack_conv_transpose_weights(plan.shape, context.input(1).as<float>(), workspace.weights,
-                                           context.parallel());
+      pack(plan.shape, plan.patches, context.input(1).as<float>(), workspace.weights, context.parallel());
       packed = workspace.weights;
     }
     kernels::ConvEpilogue epilogue;
@@ -133,6 +134,11 @@ class ConvTranspose final : public Operator {
         in = staged;
       }
       const kernels::Image target = skip_images(image_of(y), first);
+      if (plan.patches) {
+        kernels::run_patches(shape, packed, kernels::as_const(in), target, epilogue, {0, shape.out_h},
+                             context.parallel());
+        continue;
+      }
       const kernels::Image out =
           workspace.out == nullptr ? target : blocked(workspace.out, shape.out_channels, shape.out_h, shape.out_w);
       kernels::run_conv_transpose(shape, packed, kernels::as_const(in), out, epilogue, {0, shape.out_h},
@@ -152,6 +158,7 @@ class ConvTranspose final : public Operator {
  private:
   struct Plan {
     ConvTransposeShape shape;
+    bool patches;  ///< by the kernel of that name, whose output is plain
     bool stages_input;
     bool stages_output;
     int64_t images;  ///< computed at once
@@ -310,6 +317,27 @@ class ConvTranspose final : public Operator {
     return shape;
   }
 
+  /// Whether the layer is one of few outputs that do not overlap, which choose_layouts() then leaves plain.
+  bool makes_patches(const Shape& w) const {
+    const auto is_zero = [](int64_t value) { return value == 0; };
+    return window_.auto_pad == AutoPad::kNotSet && output_shape_.empty() &&
+           std::all_of(window_.pads.begin(), window_.pads.end(), is_zero) &&
+           std::all_of(output_padding_.begin(), output_padding_.end(), is_zero) && kernels::patches_fit(layer_shape(w));
+  }
+
+  static int64_t packed_size(const ConvTransposeShape& shape, bool patches) {
+    return patches ? kernels::packed_patches_size(shape) : kernels::packed_conv_transpose_weights_size(shape);
+  }
+
+  static void pack(const ConvTransposeShape& shape, bool patches, const float* weights, float* packed,
+                   Parallel& parallel) {
+    if (patches) {
+      kernels::pack_patches(shape, weights, packed);
+    } else {
+      kernels::pack_conv_transpose_weights(shape, weights, packed, parallel);
+    }
+  }
+
   Plan make_plan(const TensorView& x, const Shape& w, const TensorView& y) const {
     Plan plan{};
     plan.shape = layer_shape(w);
@@ -324,7 +352,8 @@ class ConvTranspose final : public Operator {
     plan.shape.pad_left = resolve(spatial - 1, spatial, plan.shape.kernel_w, in.width).pad_begin;
     if (spatial == 2) plan.shape.pad_top = resolve(0, spatial, plan.shape.kernel_h, in.height).pad_begin;
     plan.stages_input = x.layout == Layout::kPlain;
-    plan.stages_output = y.layout == Layout::kPlain;
+    plan.patches = y.layout == Layout::kPlain && makes_patches(w);
+    plan.stages_output = !plan.patches && y.layout == Layout::kPlain;
     int64_t floats = 0;
     if (plan.stages_input) floats += in.channels * in.height * in.width;
     if (plan.stages_output) floats += out.channels * out.height * out.width;
@@ -336,7 +365,7 @@ class ConvTranspose final : public Operator {
     const ConvTransposeShape& shape = plan.shape;
     const int block = kernels::block_channels();
     Workspace workspace;
-    if (!weights_) workspace.weights = cursor.take(kernels::packed_conv_transpose_weights_size(shape));
+    if (!weights_) workspace.weights = cursor.take(packed_size(shape, plan.patches));
     if (plan.stages_input) {
       workspace.in = cursor.take(kernels::blocked_size(plan.images, shape.in_channels, shape.in_h, shape.in_w, block));
     }

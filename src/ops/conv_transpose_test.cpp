@@ -107,6 +107,19 @@ TEST(ConvTranspose, DoublesAnImage) {
   blocked.expect(Layout::kBlocked, Layout::kBlocked);
 }
 
+/// Few outputs that do not overlap: blocked input, plain output.
+TEST(ConvTranspose, PatchesArePlain) {
+  const Tensor x = random_floats({2, 20, 3, 9}, 1);
+  const Tensor w = random_floats({20, 1, 2, 2}, 2);
+  const Tensor bias = random_floats({1}, 3);
+  BlockedTest test("FusedConvTranspose", 1, "attune");
+  test.attribute("strides", Ints{2, 2}).attribute("activation", std::string("Sigmoid")).blocked(x).constant(w);
+  test.constant(bias).expect(Layout::kBlocked, Layout::kPlain);
+  BlockedTest padded("ConvTranspose");
+  padded.attribute("strides", Ints{2, 2}).attribute("pads", Ints{0, 0, 1, 1}).blocked(x).constant(w);
+  padded.expect(Layout::kBlocked, Layout::kBlocked);
+}
+
 TEST(ConvTranspose, EmptyInputs) {
   OpTest("ConvTranspose")
       .input<float>({0, 1, 2, 2}, {})
