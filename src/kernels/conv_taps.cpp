@@ -1,7 +1,6 @@
 #include "kernels/conv_taps.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/simd.h"
 #undef HWY_TARGET_INCLUDE
@@ -25,13 +24,6 @@ TapBlocking get_tap_blocking(const TapLayer& layer) {
   TapBlocking blocking;
   blocking.block = kBlock;
   blocking.shared_blocks = layer.groups > 1 && layer.out_channels % kBlock != 0;
-  if (blocking.shared_blocks) {
-    // n channels from any lane on touch at most this many blocks, unless they divide the block.
-    blocking.blocks = kBlock % layer.out_channels == 0 ? 1 : (layer.out_channels + kBlock - 2) / kBlock + 1;
-    blocking.panels = blocking.blocks;
-    blocking.chunk_channels = layer.in_channels;
-    return blocking;
-  }
   blocking.blocks = count_blocks(layer.out_channels, kBlock);
   blocking.panels = count_blocks(blocking.blocks, kMaxTileBlocks);
   const int64_t taps = layer.kernel_h * layer.kernel_w;
@@ -102,11 +94,12 @@ class GridTask {
     const int64_t first = group * blocking_.blocks + panel_begin(blocking_, panel);
     const float* weights = run_.packed + first * panel_block_size();
     set_blocks(first, panel_begin(blocking_, panel + 1) - panel_begin(blocking_, panel));
+    set_bias(first * kBlock, layer.groups * layer.out_channels);
     if (residual_last_) {
       // The residual is wanted last and may be the output: the sums wait elsewhere.
       for_each_tile(begin, end, [&](int64_t pixels) {
         compute_scratch(weights, group, pixels);
-        copy_scratch(pixels, 0, kBlock);
+        store_scratch(pixels, 0, blocks_ * kBlock);
       });
       return;
     }
@@ -132,27 +125,29 @@ class GridTask {
     }
   }
 
-  // Output block `block`, whose lanes belong to several groups.
-  void run_shared_block(int64_t block, int64_t begin, int64_t end) {
-    const int64_t group_channels = run_.layer.out_channels;
-    const int64_t first_channel = block * kBlock;
-    const int64_t end_channel = std::min(first_channel + kBlock, run_.layer.groups * group_channels);
-    set_blocks(block, 1);
+  // The same where groups share output blocks: the sums of the group's channels are made in scratch_ and moved to the
+  // lanes that are theirs, while other tasks write the other lanes.
+  void run_shared_panel(int64_t group, int64_t panel, int64_t begin, int64_t end) {
+    const TapLayer& layer = run_.layer;
+    const int64_t first = panel_begin(blocking_, panel);
+    const int64_t channel = group * layer.out_channels + first * kBlock;
+    const int64_t channels = layer.groups * layer.out_channels;
+    const float* weights = run_.packed + (group * blocking_.blocks + first) * panel_block_size();
+    set_blocks(0, panel_begin(blocking_, panel + 1) - first);
+    set_bias(channel, (group + 1) * layer.out_channels);
+    int64_t lanes = std::min(blocks_ * kBlock, (group + 1) * layer.out_channels - channel);
+    // The last channel's block is written to its end, so that no lane stays uninitialised.
+    if (channel + lanes == channels) lanes = count_blocks(channels, kBlock) * kBlock - channel;
     for_each_tile(begin, end, [&](int64_t pixels) {
-      for (int64_t channel = first_channel; channel < end_channel;) {
-        const int64_t group = channel / group_channels;
-        const int64_t group_end = std::min((group + 1) * group_channels, end_channel);
-        const int64_t panel = block - group * group_channels / kBlock;
-        compute_scratch(run_.packed + (group * blocking_.panels + panel) * panel_block_size(), group, pixels);
-        // The last group fills up the block, so that no lane stays uninitialised.
-        copy_scratch(pixels, channel - first_channel, group_end == end_channel ? kBlock : group_end - first_channel);
-        channel = group_end;
-      }
+      if (has_residual_) load_residual(pixels, channel, lanes);
+      compute_scratch(weights, group, pixels);
+      store_scratch(pixels, channel, lanes);
     });
   }
 
  private:
-  static constexpr int64_t kScratchStride = kMaxTilePixels * kBlock;
+  // The floats of a pixel in scratch_ and in scratch_residual_: its blocks follow each other, so that channels do.
+  static constexpr int64_t kScratchStride = kMaxTileBlocks * kBlock;
   // Dense tiles between two calls of the activation: 6 KiB of sums with AVX-512.
   static constexpr int64_t kFinishTiles = 4;
 
@@ -197,11 +192,13 @@ class GridTask {
     block_out_ = out_ + first * run_.out.channel_stride;
     if (has_residual_) block_residual_ = residual_ + first * run_.epilogue->residual.channel_stride;
     tile_.out_channel_stride = run_.out.channel_stride;
-    const int64_t channels = run_.layer.groups * run_.layer.out_channels;
-    for (int64_t i = 0; i < count * kBlock; ++i) {
-      const int64_t channel = first * kBlock + i;
-      bias_[i] = run_.epilogue->bias != nullptr && channel < channels ? run_.epilogue->bias[channel] : 0.0F;
-    }
+  }
+
+  // The bias of the panel's channels, which begin at `first`; zero from `end` on.
+  void set_bias(int64_t first, int64_t end) {
+    const float* bias = run_.epilogue->bias;
+    for (int64_t i = 0; i < blocks_ * kBlock; ++i)
+      bias_[i] = bias != nullptr && first + i < end ? bias[first + i] : 0.0F;
   }
 
   // Points the tile to input channels of `group` from `first` on; returns whether they are the last.
@@ -287,30 +284,70 @@ class GridTask {
     const float* residual[kMaxTilePixels];
     std::copy(tile_.out, tile_.out + pixels, out);
     std::copy(tile_.residual, tile_.residual + pixels, residual);
-    for (int64_t n = 0; n < pixels; ++n) tile_.out[n] = scratch_ + n * kBlock;
-    tile_.out_channel_stride = kScratchStride;
+    for (int64_t n = 0; n < pixels; ++n) tile_.out[n] = scratch_ + kBlock + n * kScratchStride;
+    tile_.out_channel_stride = kBlock;
     for (int64_t c = 0; c < run_.layer.in_channels; c += blocking_.chunk_channels) {
       set_chunk(weights, group, c);
       if (c != 0 || residual_last_) tile_.residual[0] = nullptr;
       find_tile<false>(blocks_, pixels)(tile_, 0, 1);
     }
     if (finish_.after_store) {
-      finish_pixels(run_.epilogue->activation, tile_.out, pixels, blocks_, kScratchStride,
-                    residual_last_ ? residual : nullptr, tile_.residual_channel_stride);
+      finish_pixels(run_.epilogue->activation, tile_.out, pixels, blocks_, kBlock, residual_last_ ? residual : nullptr,
+                    tile_.residual_channel_stride);
     }
     std::copy(out, out + pixels, tile_.out);
     std::copy(residual, residual + pixels, tile_.residual);
     tile_.out_channel_stride = run_.out.channel_stride;
   }
 
-  // Lanes [begin, end) of each block of scratch_ to the output.
-  void copy_scratch(int64_t pixels, int64_t begin, int64_t end) {
-    for (int64_t m = 0; m < blocks_; ++m) {
-      for (int64_t n = 0; n < pixels; ++n) {
-        std::memcpy(tile_.out[n] + m * run_.out.channel_stride + begin,
-                    scratch_ + m * kScratchStride + n * kBlock + begin,
-                    sizeof(float) * static_cast<size_t>(end - begin));
+  // Moves `lanes` channels of each of the tile's pixels from scratch_ to the output, where they begin at channel
+  // `channel` counted from the block that tile_.out points to. Lanes that are not theirs are not touched.
+  void store_scratch(int64_t pixels, int64_t channel, int64_t lanes) {
+    const int64_t end = channel + lanes;
+    for (int64_t block = channel / kBlock; block * kBlock < end; ++block) {
+      const int64_t first_lane = std::max<int64_t>(channel - block * kBlock, 0);
+      const int64_t end_lane = std::min(end - block * kBlock, int64_t{kBlock});
+      const float* from = scratch_ + kBlock + (block * kBlock - channel);
+      for (int64_t n = 0; n < pixels; ++n, from += kScratchStride) {
+        float* to = tile_.out[n] + block * run_.out.channel_stride;
+        if (end_lane - first_lane == kBlock) {
+          copy_block(from, to);
+        } else {
+          copy_lanes(from, first_lane, end_lane, to);
+        }
       }
+    }
+  }
+
+  // The residual of the same channels, as compute_scratch() wants it: laid out as scratch_.
+  void load_residual(int64_t pixels, int64_t channel, int64_t lanes) {
+    const int64_t stride = run_.epilogue->residual.channel_stride;
+    for (int64_t n = 0; n < pixels; ++n) {
+      float* pixel = scratch_residual_ + kBlock + n * kScratchStride;
+      for (int64_t block = channel / kBlock; block * kBlock < channel + lanes; ++block) {
+        const int64_t first_lane = std::max<int64_t>(channel - block * kBlock, 0);
+        const int64_t end_lane = std::min(channel + lanes - block * kBlock, int64_t{kBlock});
+        const float* from = tile_.residual[n] + block * stride;
+        for (int64_t lane = first_lane; lane < end_lane; ++lane) pixel[block * kBlock - channel + lane] = from[lane];
+      }
+      tile_.residual[n] = pixel;
+    }
+    tile_.residual_channel_stride = kBlock;
+  }
+
+  static HWY_INLINE void copy_block(const float* from, float* to) {
+    const BlockTag d;
+    for (int64_t v = 0; v < kBlock; v += kLanes) hn::StoreU(hn::LoadU(d, from + v), d, to + v);
+  }
+
+  // A masked store where there is one; without, a vector would have to write its neighbours' lanes back.
+  static HWY_INLINE void copy_lanes(const float* from, int64_t begin, int64_t end, float* to) {
+    if constexpr (HWY_TARGET <= HWY_AVX2 && kBlockVectors == 1) {
+      const BlockTag d;
+      const auto lanes = hn::AndNot(hn::FirstN(d, static_cast<size_t>(begin)), hn::FirstN(d, static_cast<size_t>(end)));
+      hn::BlendedStore(hn::LoadU(d, from), lanes, d, to);
+    } else {
+      for (int64_t lane = begin; lane < end; ++lane) to[lane] = from[lane];
     }
   }
 
@@ -334,7 +371,9 @@ class GridTask {
   const float* block_residual_ = nullptr;
   Tile tile_;
   HWY_ALIGN float bias_[kMaxTileBlocks * kBlock];
-  HWY_ALIGN float scratch_[kMaxTileBlocks * kScratchStride];
+  // A block before and behind: lanes of a shared block are read from where its other lanes would lie.
+  HWY_ALIGN float scratch_[(kMaxTilePixels * kMaxTileBlocks + 2) * kBlock] = {};
+  HWY_ALIGN float scratch_residual_[(kMaxTilePixels * kMaxTileBlocks + 2) * kBlock] = {};
 };
 
 }  // namespace
@@ -343,7 +382,7 @@ void run_grid_task(const TapRun& run, const TapBlocking& blocking, const TapGrid
                    int64_t panel, int64_t begin, int64_t end) {
   GridTask task(run, blocking, grid, image);
   if (blocking.shared_blocks) {
-    task.run_shared_block(panel, begin, end);
+    task.run_shared_panel(group, panel, begin, end);
   } else {
     task.run_panel(group, panel, begin, end);
   }
@@ -388,9 +427,7 @@ void pack_taps(const TapLayer& layer, const float* weights, int64_t out_stride, 
     const int64_t panel = index % blocking.panels;
     const int64_t first_block = panel_begin(blocking, panel);
     const int64_t width = (panel_begin(blocking, panel + 1) - first_block) * block;
-    // The group's output channel in lane 0 of the panel; negative where the block begins with another group.
-    const int64_t first_channel =
-        first_block * block - (blocking.shared_blocks ? group * layer.out_channels % block : 0);
+    const int64_t first_channel = first_block * block;
     const float* source = weights + group * group_size;
     float* out = packed + (group * blocking.blocks + first_block) * block * layer.in_channels * taps;
     for (int64_t chunk = 0; chunk < layer.in_channels; chunk += blocking.chunk_channels) {
@@ -400,8 +437,7 @@ void pack_taps(const TapLayer& layer, const float* weights, int64_t out_stride, 
           const float* from = source + c * in_stride + tap;
           for (int64_t lane = 0; lane < width; ++lane) {
             const int64_t channel = first_channel + lane;
-            const bool own = channel >= 0 && channel < layer.out_channels;
-            *out++ = own ? from[channel * out_stride] : 0.0F;
+            *out++ = channel < layer.out_channels ? from[channel * out_stride] : 0.0F;
           }
         }
       }
@@ -420,9 +456,8 @@ void run_taps(const TapRun& run, int64_t phases, FunctionRef<TapGrid(int64_t pha
     taps = std::max(taps, g.y.taps * g.x.taps);
   }
   if (pixels == 0) return;
-  const int64_t groups = blocking.shared_blocks ? 1 : layer.groups;
-  const int64_t panels =
-      blocking.shared_blocks ? count_blocks(layer.groups * layer.out_channels, blocking.block) : blocking.panels;
+  const int64_t groups = layer.groups;
+  const int64_t panels = blocking.panels;
   const int64_t slices = run.batch * phases * groups * panels;
   const int64_t panel_channels = (blocking.blocks + blocking.panels - 1) / blocking.panels * blocking.block;
   const int64_t pixel_products = std::max<int64_t>(layer.in_channels * taps * panel_channels, 1);

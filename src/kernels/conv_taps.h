@@ -46,14 +46,14 @@ struct TapLayer {
 /// How the weights of a layer are cut. A panel is some neighbouring output blocks of a group; its weights are
 /// [chunk of input channels][kernel_h][kernel_w][channel of the chunk][its blocks * block].
 ///
-/// Where the output channels of a group are not whole blocks, an output block belongs to several groups: each group
-/// then has a panel of one block for each block that it shares, with zeros for the other groups' lanes.
+/// The blocks of a group are counted from its own first channel. Where its output channels are not whole blocks, they
+/// are not the blocks of the output, which then belong to several groups.
 struct TapBlocking {
   int64_t block = 0;           ///< channels of a block
-  int64_t blocks = 0;          ///< output blocks of one group (with shared blocks: the most that any group touches)
+  int64_t blocks = 0;          ///< of one group; the last block's unused channels have zeros for weights
   int64_t panels = 0;          ///< of one group
   int64_t chunk_channels = 0;  ///< input channels of a chunk; the last may have fewer
-  bool shared_blocks = false;
+  bool shared_blocks = false;  ///< output blocks belong to several groups
 };
 
 /// The first block of a panel in its group; the panels of a group differ in size by at most one block.
