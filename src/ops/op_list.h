@@ -37,6 +37,7 @@
   X(ceil)                                                  \
   X(celu)                                                  \
   X(center_crop_pad)                                       \
+  X(channel_shuffle)                                       \
   X(clip)                                                  \
   X(clip_1)                                                \
   X(col2im)                                                \

@@ -33,7 +33,7 @@ class ConvFuser {
   }
 
   void visit(Node& node) {
-    if (node.is("Add")) return fuse_residual(node);
+    if (node.is("Add") || (node.is("Sum") && node.input_count() == 2)) return fuse_residual(node);
     if (const auto activation = activation_of(node)) fuse_activation(node, *activation);
   }
 

@@ -26,15 +26,17 @@ TEST(FuseConv, ResidualThenActivation) {
 
 TEST(FuseConv, TheLaterOfTwoConvolutionsTakesTheSum) {
   const Shape shape{1, 4, 5, 5};
-  const auto build = [&](GraphMaker& make) {
-    Value* x = make.input("x", shape);
-    Value* early = make.op("Conv", {x, make.weights({4, 4, 1, 1})}, {}, shape);
-    Value* late = make.op("Conv", {make.op("Sigmoid", {x}, {}, shape), make.weights({4, 4, 1, 1})}, {}, shape);
-    make.output(make.op("Add", {early, late}, {}, shape));
-  };
-  const Graph graph = check_levels(build, {{"x", shape}});
-  EXPECT_EQ(count_ops(graph), (Counts{{"Conv", 1}, {"FusedConv", 1}, {"Sigmoid", 1}}));
-  EXPECT_TRUE(find_node(graph, "FusedConv")->input(0)->producer()->is("Sigmoid"));
+  for (const char* sum : {"Add", "Sum"}) {
+    const auto build = [&](GraphMaker& make) {
+      Value* x = make.input("x", shape);
+      Value* early = make.op("Conv", {x, make.weights({4, 4, 1, 1})}, {}, shape);
+      Value* late = make.op("Conv", {make.op("Sigmoid", {x}, {}, shape), make.weights({4, 4, 1, 1})}, {}, shape);
+      make.output(make.op(sum, {early, late}, {}, shape));
+    };
+    const Graph graph = check_levels(build, {{"x", shape}});
+    EXPECT_EQ(count_ops(graph), (Counts{{"Conv", 1}, {"FusedConv", 1}, {"Sigmoid", 1}}));
+    EXPECT_TRUE(find_node(graph, "FusedConv")->input(0)->producer()->is("Sigmoid"));
+  }
 }
 
 TEST(FuseConv, NoResidualOfAnotherShapeOrOfAnOutput) {

@@ -32,6 +32,7 @@ const Stage kRecognize = {
     {"recognize_layer_normalization", kExtended, recognize_layer_normalization},
     {"recognize_global_pooling", kExtended, recognize_global_pooling},
     {"recognize_depthwise", kExtended, recognize_depthwise},
+    {"recognize_channel_shuffle", kExtended, recognize_channel_shuffle},
     {"factor_gates", kExtended, factor_gates},
     {"fold_scale_and_bias", kExtended, fold_scale_and_bias},
 };
@@ -62,6 +63,7 @@ constexpr std::pair<std::string_view, std::string_view> kPurposes[] = {
     {"recognize_layer_normalization", "LayerNormalization that is spelled out"},
     {"recognize_global_pooling", "means over an image become GlobalAveragePool"},
     {"recognize_depthwise", "BatchNormalization without a layer before it becomes one, which takes what follows"},
+    {"recognize_channel_shuffle", "channels that are shuffled by reshapes and a transpose stay in their layout"},
     {"factor_gates", "x + x * gate becomes x * (gate + 1)"},
     {"fuse_attention", "attention without the matrix of scores in memory"},
     {"fuse_conv", "convolutions take the sum and the activation behind them"},

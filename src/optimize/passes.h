@@ -42,6 +42,7 @@ void recognize_softmax(Rewriter& rewriter);
 void recognize_layer_normalization(Rewriter& rewriter);
 void recognize_global_pooling(Rewriter& rewriter);
 void recognize_depthwise(Rewriter& rewriter);
+void recognize_channel_shuffle(Rewriter& rewriter);
 void factor_gates(Rewriter& rewriter);
 
 // Large structures.

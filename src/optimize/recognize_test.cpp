@@ -183,5 +183,25 @@ TEST(FactorGates, ShortcutsAroundGates) {
   EXPECT_TRUE(graph.outputs()[1].value->producer()->is("Add"));
 }
 
+TEST(RecognizeChannelShuffle, OfReshapesAroundATranspose) {
+  for (const bool swaps_channels : {true, false}) {
+    const auto build = [&](GraphMaker& make) {
+      Value* x = make.input("x", {2, 20, 4, 3});
+      Value* y = make.op("Reshape", {x, make.integers({2, 5, 4, 4, 3})}, {}, Shape{2, 5, 4, 4, 3});
+      const std::vector<int64_t> perm =
+          swaps_channels ? std::vector<int64_t>{0, 2, 1, 3, 4} : std::vector<int64_t>{0, 3, 2, 1, 4};
+      y = make.op("Transpose", {y}, {{"perm", perm}}, swaps_channels ? Shape{2, 4, 5, 4, 3} : Shape{2, 4, 4, 5, 3});
+      make.output(make.op("Reshape", {y, make.integers({2, 20, 4, 3})}, {}, Shape{2, 20, 4, 3}));
+    };
+    const Graph graph = check_levels(build, {{"x", {2, 20, 4, 3}}});
+    if (swaps_channels) {
+      EXPECT_EQ(count_ops(graph), (Counts{{"ChannelShuffle", 1}}));
+      EXPECT_EQ(graph.nodes()[0]->attributes.get_int("groups", 0), 5);
+    } else {
+      EXPECT_EQ(count_ops(graph)["ChannelShuffle"], 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace attune

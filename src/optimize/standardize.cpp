@@ -127,6 +127,7 @@ class Standardizer {
     }
     if (node.op_type == "FusedMatMul") return add_product(node, inputs, outputs[0]);
     if (node.op_type == "FusedAttention") return add_attention(node, inputs, outputs[0]);
+    if (node.op_type == "ChannelShuffle") return add_channel_shuffle(node, inputs[0], outputs[0]);
     if (node.op_type == "SkipLayerNormalization") {
       Value* sum = emit("Add", {inputs[0], inputs[1]}, outputs.size() > 1 ? outputs[1] : nullptr);
       return add_layer_normalization(node, {sum, inputs[2], inputs.size() > 3 ? inputs[3] : nullptr}, outputs[0]);
@@ -201,6 +202,16 @@ class Standardizer {
     for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
     std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
     return emit("Transpose", {value}, nullptr, {{"perm", perm}});
+  }
+
+  void add_channel_shuffle(const Node& node, Value* x, Value* result) {
+    const int64_t groups = node.attributes.require_int("groups");
+    const int64_t channels = optimize::dim_of(x, 1);
+    if (!is_known(channels)) throw_unknown(node);
+    std::vector<int64_t> sources;
+    for (int64_t c = 0; c < channels; ++c) sources.push_back(c % groups * (channels / groups) + c / groups);
+    Value* indices = to_.add_constant(Tensor::from_values<int64_t>(Shape{channels}, sources));
+    emit("Gather", {x, indices}, result, {{"axis", int64_t{1}}});
   }
 
   /// softmax(scale * Q K^T + mask) V for each head, of projections [batch, sequence, heads * size] or [batch, sequence,
