@@ -69,7 +69,7 @@ class Conv final : public Operator {
   void choose_layouts(LayoutContext& context) const override {
     const ValueInfo& x = context.input(0);
     const ValueInfo& w = context.input(1);
-    if (!x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
+    if (x.type != DataType::kFloat || !x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
     if (!w.has_shape || w.shape.rank() != 4 || !w.shape.is_concrete()) return;
     const ConvKernel kernel = select_kernel(layer_shape(w.shape), x, context.current(0));
     if (kernels::conv_input_layout(kernel) == kernels::ImageLayout::kBlocked) context.want_input(0, Layout::kBlocked);

@@ -291,5 +291,13 @@ TEST(Conv, ByTheDefinition) {
       .run();
 }
 
+TEST(Conv, OnlyFloatsHaveBlocks) {
+  Tensor x = Tensor::allocate(DataType::kDouble, Shape{1, 2, 3, 3});
+  Tensor w = Tensor::allocate(DataType::kDouble, Shape{2, 2, 2, 2});
+  for (Tensor* tensor : {&x, &w}) std::fill_n(tensor->values<double>().data(), tensor->elements(), 0.5);
+  BlockedTest("Conv").plain(x).constant(w).expect(Layout::kPlain, Layout::kPlain);
+  BlockedTest("ConvTranspose").plain(x).constant(w).expect(Layout::kPlain, Layout::kPlain);
+}
+
 }  // namespace
 }  // namespace attune

@@ -76,7 +76,7 @@ class ConvTranspose final : public Operator {
   void choose_layouts(LayoutContext& context) const override {
     const ValueInfo& x = context.input(0);
     const ValueInfo& w = context.input(1);
-    if (!x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
+    if (x.type != DataType::kFloat || !x.has_shape || x.shape.rank() != 4 || !is_known(x.shape[1])) return;
     if (!w.has_shape || w.shape.rank() != 4 || !is_known(w.shape[1])) return;
     context.want_input(0, Layout::kBlocked);
     if (!w.shape.is_concrete() || !makes_patches(w.shape)) context.set_output(0, Layout::kBlocked);
