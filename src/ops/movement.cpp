@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <utility>
+
 #include "attune/error.h"
 #include "kernels/copy.h"
 
@@ -74,8 +77,13 @@ TensorView output_of_shape(RunContext& context, int i, const Shape& shape) {
     }
     return view;
   }
-  Tensor tensor = Tensor::allocate(view.type, shape);
-  view = TensorView{tensor.raw(), &shape, view.type, Layout::kPlain, 1};
+  Tensor tensor = Tensor::allocate(view.type, physical_shape(shape, view.layout, view.block));
+  view.data = tensor.raw();
+  view.dims = &shape;
+  if (view.layout != Layout::kPlain) {
+    const auto memory = std::make_shared<Tensor>(std::move(tensor));
+    tensor = Tensor::view(view.type, shape, view.data, memory);
+  }
   context.give_output(i, std::move(tensor));
   return view;
 }

@@ -19,6 +19,7 @@
 #include "attune/error.h"
 #include "ops/axes.h"
 #include "ops/image_view.h"
+#include "ops/movement.h"
 #include "ops/op_def.h"
 #include "ops/resize_loop.h"
 
@@ -172,14 +173,8 @@ class Resize final : public Operator {
     const std::vector<AxisPlan> plan = make_plan(context);
     Shape shape;
     for (const AxisPlan& axis : plan) shape.push_back(axis.output);
-    TensorView y = context.output(0);
-    Tensor given;
-    if (y.data == nullptr) {
-      given = Tensor::allocate(x.type, shape);
-      y = TensorView::of(given);
-    }
+    const TensorView y = output_of_shape(context, 0, shape);
     if (shape.elements() > 0) resize(x, y, plan, context.parallel());
-    if (given) context.give_output(0, std::move(given));
   }
 
   double flops(std::span<const TensorView>, std::span<const TensorView> outputs) const override {

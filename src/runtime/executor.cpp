@@ -170,7 +170,8 @@ class Run {
     const auto i = static_cast<size_t>(value);
     Tensor& kept = tensors_.back()[static_cast<size_t>(segment_->values[i].index)];
     kept = std::move(tensor);
-    views_[i] = TensorView::of(kept);
+    views_[i].data = const_cast<void*>(kept.raw());  // in the layout that the view says
+    views_[i].dims = &kept.shape();
   }
 
   /// Values that share an output's memory come here too, and may come first: what is reshaped into the output, say. The

@@ -239,5 +239,38 @@ TEST(ModelConfig, OptionsOfTheModelAreTakenWhenAskedFor) {
             "The model's ort_config is not a JSON object.");
 }
 
+TEST(Given, PiecesWhoseSizesAreFedKeepTheirLayout) {
+  // A convolution, whose image lies in blocks, cut along its rows where the caller says.
+  Graph graph;
+  graph.opsets[""] = 17;
+  graph.metadata.ir_version = 8;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{1, 3, 4, 2});
+  Value* sizes = graph.add_value("sizes", DataType::kInt64, Shape{2});
+  graph.add_input(x);
+  graph.add_input(sizes);
+  Value* w = graph.add_constant(Tensor::allocate(DataType::kFloat, {20, 3, 1, 1}), "w");
+  for (size_t i = 0; i < 60; ++i) w->constant.values<float>()[i] = static_cast<float>(i % 7);
+  Value* image = graph.add_value();
+  graph.add_node("Conv", {x, w}, {image});
+  const std::vector<Value*> pieces = {graph.add_value("above"), graph.add_value("below")};
+  graph.add_node("Split", {image, sizes}, pieces)->attributes.set("axis", int64_t{2});
+  Value* joined = graph.add_value("joined");
+  graph.add_node("Concat", pieces, {joined})->attributes.set("axis", int64_t{2});
+  for (Value* output : {image, joined}) graph.add_output(output);
+  for (Value* piece : pieces) graph.add_output(piece);
+
+  InferenceSession session = session_of(graph);
+  Tensor fed = Tensor::allocate(DataType::kFloat, {1, 3, 4, 2});
+  for (size_t i = 0; i < 24; ++i) fed.values<float>()[i] = static_cast<float>(i);
+  for (const int64_t above : {1, 3, 4}) {
+    const std::vector<NamedTensor> feeds = {{"x", fed},
+                                            {"sizes", Tensor::from_values<int64_t>({2}, {above, 4 - above})}};
+    const std::vector<Tensor> results = session.run(feeds);
+    EXPECT_EQ(values_of(results[1]), values_of(results[0])) << above;
+    EXPECT_EQ(results[2].shape(), (Shape{1, 20, above, 2}));
+    EXPECT_EQ(values_of(results[2])[0], values_of(results[0])[0]) << above;
+  }
+}
+
 }  // namespace
 }  // namespace attune
