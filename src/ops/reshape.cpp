@@ -33,7 +33,8 @@ class Reshape final : public Operator {
     } else if (context.has_shape(1) && context.shape(1).rank() == 1 && is_known(context.shape(1)[0])) {
       Shape shape;
       for (int64_t axis = 0; axis < context.shape(1)[0]; ++axis) shape.push_back(context.fresh_dim());
-      context.set_output(0, type, shape);
+      // Of an empty target nothing is unknown, not even whether it fits.
+      context.set_output(0, type, shape.rank() == 0 ? resolve(context, shape) : shape);
     } else {
       return context.set_output_type(0, type);
     }

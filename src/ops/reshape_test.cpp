@@ -67,6 +67,15 @@ TEST(Reshape, RefusesWhatDoesNotFit) {
   OpTest("Reshape").input(counted({2, 3})).input<int64_t>({2}, {int64_t{1} << 40, int64_t{1} << 40}).fails("too many");
 }
 
+TEST(Reshape, FindsAnEmptyTargetWithoutItsElements) {
+  Graph graph;
+  graph.opsets[""] = 17;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{2, 3});
+  Value* target = graph.add_value("target", DataType::kInt64, Shape{0});
+  const Node* node = graph.add_node("Reshape", {x, target}, {graph.add_value("y")});
+  EXPECT_THROW(infer_node(graph, *node, *make_node_operator(*node)), Error);
+}
+
 TEST(Reshape, MovesEveryType) {
   OpTest("Reshape")
       .input<std::string>({2}, {"a", "b"})
