@@ -21,7 +21,7 @@ float source_coordinate(const ResizeAxisSpec& spec, int64_t out) {
       // The scale asked for and the whole number of pixels differ: keep the centre in place.
       const float adjustment = out_size / (spec.scale * in_size);
       const float offset = in_size / 2.0F * (1.0F - adjustment);
-      return offset + (x + 0.5F) / spec.scale - 0.5F;
+      return static_cast<float>(offset + (x + 0.5) / spec.scale - 0.5);  // in double, as in onnxruntime
     }
     case ResizeCoordinates::kPytorchHalfPixel:
       return spec.out_size > 1 ? (x + 0.5F) / spec.scale - 0.5F : 0.0F;
@@ -38,12 +38,15 @@ float source_coordinate(const ResizeAxisSpec& spec, int64_t out) {
   return spec.roi_begin * (in_size - 1.0F) + x * (spec.roi_end - spec.roi_begin) * (in_size - 1.0F) / (out_size - 1.0F);
 }
 
+/// A half in exact arithmetic is one here, though the scale was rounded: as in onnxruntime.
+bool is_half(float x) { return std::abs(x - std::floor(x) - 0.5F) <= 1e-6F; }
+
 int64_t round_coordinate(ResizeRounding rounding, float x) {
   switch (rounding) {
     case ResizeRounding::kRoundPreferFloor:
-      return static_cast<int64_t>(std::ceil(x - 0.5F));
+      return static_cast<int64_t>(is_half(x) ? std::floor(x) : std::ceil(x - 0.5F));
     case ResizeRounding::kRoundPreferCeil:
-      return static_cast<int64_t>(std::floor(x + 0.5F));
+      return static_cast<int64_t>(is_half(x) ? std::ceil(x) : std::floor(x + 0.5F));
     case ResizeRounding::kFloor:
       return static_cast<int64_t>(std::floor(x));
     case ResizeRounding::kCeil:

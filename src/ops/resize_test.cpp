@@ -50,6 +50,28 @@ TEST(Resize, NearestPixel) {
       .run();
 }
 
+TEST(Resize, NearestWhereRoundingDecides) {
+  // 1 / (2 / 7) is just below 3.5 in float, and a half all the same.
+  OpTest("Resize", 19)
+      .attribute("nearest_mode", std::string("round_prefer_ceil"))
+      .attribute("coordinate_transformation_mode", std::string("asymmetric"))
+      .input<float>({7}, {0, 1, 2, 3, 4, 5, 6})
+      .no_input()
+      .no_input()
+      .input<int64_t>({1}, {2})
+      .output<float>({2}, {0, 4})
+      .run();
+  OpTest("Resize", 19)
+      .attribute("nearest_mode", std::string("floor"))
+      .attribute("coordinate_transformation_mode", std::string("half_pixel_symmetric"))
+      .input<float>({3}, {0, 1, 2})
+      .no_input()
+      .no_input()
+      .input<int64_t>({1}, {1})
+      .output<float>({1}, {0})
+      .run();
+}
+
 TEST(Resize, Linear) {
   OpTest("Resize", 13)
       .attribute("mode", std::string("linear"))
