@@ -1,5 +1,5 @@
 // TfIdfVectorizer: https://onnx.ai/onnx/operators/onnx__TfIdfVectorizer.html, version 9: counts the n-grams of a pool
-// in each row. Weights belong to output columns, as in onnxruntime.
+// in each row. A weight belongs to an n-gram by its place in the pool.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,11 +40,13 @@ class TfIdfVectorizer final : public Operator {
       columns_ = std::max(columns_, index + 1);
     }
     const auto weights = node.attributes.get_floats("weights");
-    weights_.assign(weights.begin(), weights.end());
-    if (!weights_.empty() && static_cast<int64_t>(weights_.size()) < columns_) {
-      fail(fmt::format("{} weights for {} columns", weights_.size(), columns_));
+    if (!weights.empty() && weights.size() != indexes.size()) {
+      fail(fmt::format("{} weights for {} n-grams", weights.size(), indexes.size()));
     }
-    read_pool(node.attributes, indexes);
+    weights_.assign(weights.begin(), weights.end());
+    weights_.resize(indexes.size(), 1.0F);
+    column_of_.assign(indexes.begin(), indexes.end());
+    read_pool(node.attributes);
   }
 
   void infer(InferContext& context) const override {
@@ -66,12 +68,12 @@ class TfIdfVectorizer final : public Operator {
     for_ranges(context.parallel(), rows, std::max<int64_t>(1, 1024 / std::max<int64_t>(size, 1)),
                [&](int64_t begin, int64_t end, int) {
                  std::vector<int64_t> tokens(static_cast<size_t>(size));
+                 std::vector<float> counts(column_of_.size());
                  for (int64_t row = begin; row < end; ++row) {
                    read_tokens(x, row * size, tokens);
                    float* out = context.output(0).as<float>() + row * columns_;
-                   std::fill_n(out, columns_, 0.0F);
-                   count(tokens, out);
-                   weigh(out);
+                   count(tokens, counts);
+                   weigh(counts, out);
                  }
                });
   }
@@ -80,8 +82,8 @@ class TfIdfVectorizer final : public Operator {
   static constexpr int64_t kUnknownWord = -1;
 
   struct Place {
-    int next = 0;         ///< a node of the tree; 0 is the root and leads nowhere
-    int64_t column = -1;  ///< of the n-gram that ends here, or -1
+    int next = 0;       ///< a node of the tree; 0 is the root and leads nowhere
+    int64_t gram = -1;  ///< the n-gram that ends here by its place in the pool, or -1
   };
   struct HashStep {
     size_t operator()(const std::pair<int, int64_t>& step) const {
@@ -95,7 +97,7 @@ class TfIdfVectorizer final : public Operator {
   }
 
   /// The tree of all n-grams; words become numbers.
-  void read_pool(const Attributes& attributes, std::span<const int64_t> indexes) {
+  void read_pool(const Attributes& attributes) {
     std::vector<int64_t> pool;
     for (const std::string& word : attributes.get_strings("pool_strings")) {
       pool.push_back(words_.try_emplace(word, static_cast<int64_t>(words_.size())).first->second);
@@ -112,12 +114,12 @@ class TfIdfVectorizer final : public Operator {
         fail(fmt::format("n-grams of {} from {} to {} of a pool of {}", n, begin, end, pool.size()));
       }
       for (int64_t i = begin; i < end; i += static_cast<int64_t>(n), ++gram) {
-        if (gram >= indexes.size()) fail("there are more n-grams than ngram_indexes");
+        if (gram >= column_of_.size()) fail("there are more n-grams than ngram_indexes");
         int at = 0;
         for (size_t k = 0; k < n; ++k) {
           Place& place = places_[{at, pool[static_cast<size_t>(i) + k]}];
           if (place.next == 0) place.next = nodes++;
-          if (k + 1 == n) place.column = indexes[gram];
+          if (k + 1 == n) place.gram = static_cast<int64_t>(gram);
           at = place.next;
         }
       }
@@ -136,7 +138,9 @@ class TfIdfVectorizer final : public Operator {
     }
   }
 
-  void count(const std::vector<int64_t>& tokens, float* out) const {
+  /// How often each n-gram of the pool is there.
+  void count(const std::vector<int64_t>& tokens, std::vector<float>& counts) const {
+    std::fill(counts.begin(), counts.end(), 0.0F);
     const auto size = static_cast<int64_t>(tokens.size());
     int64_t least = least_;
     for (int64_t step = 1; step <= skips_ + 1 && least <= most_; ++step) {
@@ -146,7 +150,7 @@ class TfIdfVectorizer final : public Operator {
         for (int64_t i = start; i < size && length <= most_; i += step, ++length) {
           const auto place = places_.find({at, tokens[static_cast<size_t>(i)]});
           if (place == places_.end()) break;
-          if (length >= least && place->second.column >= 0) out[place->second.column] += 1.0F;
+          if (length >= least && place->second.gram >= 0) counts[static_cast<size_t>(place->second.gram)] += 1.0F;
           at = place->second.next;
         }
       }
@@ -155,11 +159,17 @@ class TfIdfVectorizer final : public Operator {
     }
   }
 
-  void weigh(float* out) const {
-    if (weighting_ == Weighting::kCount) return;
-    for (int64_t i = 0; i < columns_; ++i) {
-      const float weight = weights_.empty() ? 1.0F : weights_[static_cast<size_t>(i)];
-      out[i] = weighting_ == Weighting::kBoth ? out[i] * weight : out[i] > 0.0F ? weight : 0.0F;
+  /// Several n-grams may have one column: counts add up, and of weights alone the last one stays.
+  void weigh(const std::vector<float>& counts, float* out) const {
+    std::fill_n(out, columns_, 0.0F);
+    for (size_t gram = 0; gram < counts.size(); ++gram) {
+      if (counts[gram] == 0.0F) continue;
+      float& column = out[column_of_[gram]];
+      if (weighting_ == Weighting::kInverse) {
+        column = weights_[gram];
+      } else {
+        column += weighting_ == Weighting::kBoth ? counts[gram] * weights_[gram] : counts[gram];
+      }
     }
   }
 
@@ -168,7 +178,8 @@ class TfIdfVectorizer final : public Operator {
   int64_t skips_;
   Weighting weighting_ = Weighting::kCount;
   int64_t columns_ = 0;
-  std::vector<float> weights_;
+  std::vector<int64_t> column_of_;  ///< of each n-gram
+  std::vector<float> weights_;      ///< of each n-gram
   std::unordered_map<std::string, int64_t> words_;
   std::unordered_map<std::pair<int, int64_t>, Place, HashStep> places_;
 };

@@ -27,6 +27,26 @@ TEST(TfIdfVectorizer, CountsWithSkips) {
       .input<int64_t>({2}, {6, 6})
       .output<float>({3}, {0, 6, 0})
       .run();
+  // The columns in another order than the pool: onnxruntime's result.
+  vectorizer("TFIDF")
+      .attribute("ngram_indexes", std::vector<int64_t>{2, 0, 1})
+      .attribute("weights", std::vector<float>{2, 3, 4})
+      .input<int64_t>({3}, {5, 6, 6})
+      .output<float>({3}, {6, 8, 2})
+      .run();
+  vectorizer("TFIDF")
+      .attribute("ngram_indexes", std::vector<int64_t>{0, 0, 1})
+      .attribute("weights", std::vector<float>{2, 3, 4})
+      .input<int64_t>({3}, {5, 6, 6})
+      .output<float>({2}, {8, 8})
+      .run();
+  vectorizer("IDF")
+      .attribute("ngram_indexes", std::vector<int64_t>{0, 0, 1})
+      .attribute("weights", std::vector<float>{2, 3, 4})
+      .input<int64_t>({3}, {5, 6, 6})
+      .output<float>({2}, {3, 4})
+      .run();
+  vectorizer("IDF").attribute("weights", std::vector<float>{2, 3}).input<int64_t>({1}, {1}).fails("2 weights for 3");
   vectorizer("none").input<int64_t>({1}, {1}).fails("unknown mode");
 }
 
