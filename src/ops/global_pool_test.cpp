@@ -19,6 +19,19 @@ TEST(GlobalPool, OverAllSpatialAxes) {
   OpTest("GlobalMaxPool").input<double>({2, 1, 2}, {1, 2, -3, -5}).output<double>({2, 1, 1}, {2, -3}).run();
 }
 
+TEST(GlobalLpPool, Norms) {
+  OpTest("GlobalLpPool").input<float>({1, 2, 1, 2}, {3, -4, 0, 0}).output<float>({1, 2, 1, 1}, {5, 0}).run();
+  OpTest("GlobalLpPool")
+      .attribute("p", int64_t{1})
+      .input<double>({1, 1, 3}, {3, -4, 1})
+      .output<double>({1, 1, 1}, {8})
+      .run();
+  OpTest("GlobalLpPool", 1).attribute("p", 1.0F).input<float>({1, 1, 2}, {3, -4}).output<float>({1, 1, 1}, {7}).run();
+  OpTest("GlobalLpPool").input<float>({1, 1, 0}, {}).output<float>({1, 1, 1}, {0}).run();
+  OpTest("GlobalLpPool").attribute("p", int64_t{0}).input<float>({1, 1, 1}, {1}).fails("p is 0");
+  OpTest("GlobalLpPool").input<float>({1, 2}, {1, 2}).fails("has no spatial axis");
+}
+
 TEST(GlobalPool, BlockedImages) {
   // Eighths, whose sums are exact: the order of additions may differ between the layouts.
   Tensor x = random_floats({2, 19, 7, 8}, 1, -64.0F, 64.0F);

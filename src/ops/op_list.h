@@ -81,6 +81,7 @@
   X(gelu)                                                  \
   X(gemm)                                                  \
   X(global_average_pool)                                   \
+  X(global_lp_pool)                                        \
   X(global_max_pool)                                       \
   X(greater)                                               \
   X(greater_or_equal)                                      \
@@ -115,6 +116,7 @@
   X(matmul_integer)                                        \
   X(max)                                                   \
   X(max_pool)                                              \
+  X(max_roi_pool)                                          \
   X(max_unpool)                                            \
   X(mean)                                                  \
   X(mean_variance_normalization)                           \

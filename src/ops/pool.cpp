@@ -1,6 +1,6 @@
 // MaxPool: https://onnx.ai/onnx/operators/onnx__MaxPool.html, versions 1 to 22.
 // AveragePool: https://onnx.ai/onnx/operators/onnx__AveragePool.html, versions 1 to 22.
-// LpPool: https://onnx.ai/onnx/operators/onnx__LpPool.html, versions 2 to 22.
+// LpPool: https://onnx.ai/onnx/operators/onnx__LpPool.html, versions 1 to 22.
 // Any number of spatial axes.
 //
 // Float images go to the kernels; other types, three and more spatial axes, indices and LpPool to a plain loop.
@@ -270,7 +270,12 @@ class AveragePool final : public Pool {
 
 class LpPool final : public Pool {
  public:
-  explicit LpPool(const Node& node) : Pool(node), p_(static_cast<double>(node.attributes.get_int("p", 2))) {}
+  explicit LpPool(const Node& node)
+      : Pool(node),
+        p_(node.version >= 2 ? static_cast<double>(node.attributes.get_int("p", 2))
+                             : double{node.attributes.get_float("p", 2.0F)}) {
+    if (!(p_ > 0.0)) throw Error(ErrorCode::kInvalidGraph, fmt::format("LpPool: p is {}.", p_));
+  }
 
   void run(RunContext& context) const override {
     if (context.output(0).elements() == 0) return;
@@ -321,7 +326,6 @@ const OpDef& average_pool() {
 const OpDef& lp_pool() {
   static const OpDef def{
       .name = "LpPool",
-      .since = 2,
       .inputs = {{"X", "T"}},
       .outputs = {{"Y", "T"}},
       .types = {{"T", kFloats}},

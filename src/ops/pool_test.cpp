@@ -168,6 +168,16 @@ TEST(LpPool, Images) {
       .input<float>({1, 1, kRows, kColumns}, kImage)
       .output<float>({1, 1, 2, 2}, {5.3484817F, 7.4650226F, 10.772174F, 7.7138453F})
       .run();
+  OpTest("LpPool", 1)
+      .attribute("kernel_shape", Ints{2, 2})
+      .attribute("p", 1.0F)
+      .input<float>({1, 1, 2, 2}, {1, -2, 3, -4})
+      .output<float>({1, 1, 1, 1}, {10})
+      .run();
+  pool("LpPool", {2, 2}, {1, 1}, {0, 0, 0, 0})
+      .attribute("p", int64_t{0})
+      .input<float>({1, 1, 2, 2}, {1, 2, 3, 4})
+      .fails("p is 0");
 }
 
 TEST(Pool, BlockedImages) {
