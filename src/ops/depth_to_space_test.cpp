@@ -97,6 +97,10 @@ TEST(EyeLike, SetsADiagonal) {
   for (const int64_t k : {std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}) {
     OpTest("EyeLike").attribute("k", k).input<float>({2, 2}, {1, 2, 3, 4}).output<float>({2, 2}, {0, 0, 0, 0}).run();
   }
+  Tensor half = Tensor::allocate(DataType::kFloat16, {1, 2});
+  static_cast<uint16_t*>(half.raw())[0] = 0x3C00;
+  static_cast<uint16_t*>(half.raw())[1] = 0;
+  OpTest("EyeLike").input(half).output(half).run();
   OpTest("EyeLike").input<float>({2}, {1, 2}).fails("dimension is not 2");
   OpTest("EyeLike").attribute("dtype", int64_t{8}).input<float>({1, 1}, {1}).fails("not supported");
 }

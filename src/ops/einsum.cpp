@@ -345,7 +345,7 @@ class Einsum final : public Operator {
       };
       return kernels::gemm_batched(batch, shape, strides, operands, {}, workspace.values<float>().data(), parallel);
     }
-    visit_type<double, int32_t, int64_t, uint32_t, uint64_t>(out.type(), [&](auto tag) {
+    visit_number_type(out.type(), [&](auto tag) {
       using T = typename decltype(tag)::type;
       const T* a = static_cast<const T*>(left.data);
       const T* b = static_cast<const T*>(right.data);
@@ -385,7 +385,7 @@ const OpDef& einsum() {
       .since = 12,
       .inputs = {{"Inputs", "T", Occurrence::kVariadic}},
       .outputs = {{"Output", "T"}},
-      .types = {{"T", kFloats | kIndices | TypeSet{DataType::kUint32, DataType::kUint64}}},
+      .types = {{"T", kNumbers}},
       .make = make_operator<Einsum>,
       .flushes_denormals = true,
   };

@@ -40,6 +40,15 @@ TEST(Einsum, Products) {
   einsum("ij,jk->ik").input<float>({2, 0}, {}).input<float>({0, 1}, {}).output<float>({2, 1}, {0, 0}).run();
 }
 
+TEST(Einsum, SmallIntegersWrapAround) {
+  einsum("ij,jk->ik")
+      .input<uint8_t>({1, 2}, {200, 3})
+      .input<uint8_t>({2, 1}, {2, 5})
+      .output<uint8_t>({1, 1}, {159})
+      .run();
+  einsum("i,i->").input<uint16_t>({2}, {65535, 2}).input<uint16_t>({2}, {65535, 7}).output<uint16_t>({}, {15}).run();
+}
+
 TEST(Einsum, Errors) {
   einsum("ij->k").input<float>({1, 1}, {1}).fails("no input has 'k'");
   einsum("i,j").input<float>({1}, {1}).fails("2 terms for 1 inputs");

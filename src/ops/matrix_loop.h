@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "kernels/gemm.h"
+#include "ops/element_types.h"
 
 namespace attune::ops {
 
@@ -18,12 +19,12 @@ struct LoopMatrix {
   int64_t column_stride = 1;
 };
 
-/// c = a b, c dense m x n. Sums run over k = 0, 1, ...; integers wrap around. T is float, double or an integer of 4 or
-/// 8 bytes.
+/// c = a b, c dense m x n. Sums run over k = 0, 1, ...; integers wrap around.
 template <class T>
 void multiply_matrices(const kernels::GemmShape& shape, const LoopMatrix<T>& a, const LoopMatrix<T>& b, T* c,
                        Parallel& parallel) {
-  using Wide = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+  using Wide =
+      typename std::conditional_t<std::is_integral_v<T>, internal::WrappingType<T>, std::type_identity<T>>::type;
   const int64_t row_cost = std::max<int64_t>(shape.n * shape.k, 1);
   for_ranges(parallel, shape.m, std::max<int64_t>(1, 16384 / row_cost), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {

@@ -2,19 +2,20 @@
 // ScatterElements: https://onnx.ai/onnx/operators/onnx__ScatterElements.html, versions 11 to 18.
 // ScatterND: https://onnx.ai/onnx/operators/onnx__ScatterND.html, versions 11 to 18.
 // Reductions (add and mul from 16, max and min from 18) take numbers only. Where indices repeat, updates count in their
-// order: without a reduction the last one stays.
+// order: without a reduction the last one stays, and halves are rounded after each.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <type_traits>
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/element_types.h"
 #include "ops/index.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
+#include "tensor/float16.h"
 
 namespace attune::ops {
 namespace {
@@ -31,13 +32,21 @@ ScatterReduction parse_reduction(const Node& node) {
   throw Error(ErrorCode::kInvalidGraph, fmt::format("Invalid reduction: '{}'.", name));
 }
 
-/// Integers wrap around, as everywhere in ONNX.
-template <class T, class Function>
-T wrap(T a, T b, Function function) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(function(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+/// One element reduced into another. Integers wrap around, as everywhere in ONNX.
+template <ScatterReduction kReduction, class T>
+T reduce(T a, T b) {
+  if constexpr (std::is_same_v<T, Float16>) {
+    return to_float16(reduce<kReduction>(to_float(a), to_float(b)));
+  } else if constexpr (std::is_same_v<T, Bfloat16>) {
+    return to_bfloat16(reduce<kReduction>(to_float(a), to_float(b)));
+  } else if constexpr (kReduction == ScatterReduction::kAdd) {
+    return wrapping_add(a, b);
+  } else if constexpr (kReduction == ScatterReduction::kMul) {
+    return wrapping_mul(a, b);
+  } else if constexpr (kReduction == ScatterReduction::kMax) {
+    return std::max(a, b);
   } else {
-    return function(a, b);
+    return std::min(a, b);
   }
 }
 
@@ -50,19 +59,22 @@ void with_reduction(ScatterReduction reduction, DataType type, Body&& body) {
       body(value, [](T& target, const T& update) { target = update; });
     });
   }
-  with_number_type(type, [&](auto value) {
+  const auto with = [&](auto value) {
     using T = decltype(value);
     switch (reduction) {
       case ScatterReduction::kAdd:
-        return body(value, [](T& y, T u) { y = wrap(y, u, [](auto a, auto b) { return a + b; }); });
+        return body(value, [](T& y, T u) { y = reduce<ScatterReduction::kAdd>(y, u); });
       case ScatterReduction::kMul:
-        return body(value, [](T& y, T u) { y = wrap(y, u, [](auto a, auto b) { return a * b; }); });
+        return body(value, [](T& y, T u) { y = reduce<ScatterReduction::kMul>(y, u); });
       case ScatterReduction::kMax:
-        return body(value, [](T& y, T u) { y = std::max(y, u); });
+        return body(value, [](T& y, T u) { y = reduce<ScatterReduction::kMax>(y, u); });
       default:
-        return body(value, [](T& y, T u) { y = std::min(y, u); });
+        return body(value, [](T& y, T u) { y = reduce<ScatterReduction::kMin>(y, u); });
     }
-  });
+  };
+  if (type == DataType::kFloat16) return with(Float16{});
+  if (type == DataType::kBfloat16) return with(Bfloat16{});
+  with_number_type(type, with);
 }
 
 class ScatterElements final : public Operator {

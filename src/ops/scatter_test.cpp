@@ -1,7 +1,17 @@
 #include "ops/op_test.h"
+#include "tensor/float16.h"
 
 namespace attune {
 namespace {
+
+Tensor halves(DataType type, const std::vector<float>& values) {
+  Tensor tensor = Tensor::allocate(type, Shape{static_cast<int64_t>(values.size())});
+  auto* bits = static_cast<uint16_t*>(tensor.raw());
+  for (const float value : values) {
+    *bits++ = type == DataType::kFloat16 ? to_float16(value).bits : to_bfloat16(value).bits;
+  }
+  return tensor;
+}
 
 TEST(GatherElements, PicksAlongAnAxis) {
   OpTest("GatherElements", 13)
@@ -136,6 +146,24 @@ TEST(ScatterND, ReplacesAndReduces) {
       .input<int64_t>({1, 2}, {0, 1})
       .input<bool>({1}, {true})
       .output<bool>({2, 2}, {false, true, true, true})
+      .run();
+}
+
+TEST(ScatterND, ReducesHalves) {
+  // 2048 + 1 is 2048 in float16, twice.
+  OpTest("ScatterND", 18)
+      .attribute("reduction", std::string("add"))
+      .input(halves(DataType::kFloat16, {2048, -0.5F}))
+      .input<int64_t>({3, 1}, {0, 1, 0})
+      .input(halves(DataType::kFloat16, {1, 0.25F, 1}))
+      .output(halves(DataType::kFloat16, {2048, -0.25F}))
+      .run();
+  OpTest("ScatterElements", 18)
+      .attribute("reduction", std::string("max"))
+      .input(halves(DataType::kBfloat16, {1, -2}))
+      .input<int64_t>({2}, {1, 0})
+      .input(halves(DataType::kBfloat16, {-3, 4}))
+      .output(halves(DataType::kBfloat16, {4, -2}))
       .run();
 }
 

@@ -7,6 +7,7 @@
 #include "attune/error.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
+#include "tensor/float16.h"
 
 namespace attune::ops {
 namespace {
@@ -67,7 +68,7 @@ class Trilu final : public Operator {
   bool upper_;
 };
 
-constexpr TypeSet kEyeTypes = kIntegers | TypeSet{DataType::kFloat, DataType::kDouble, DataType::kBool};
+constexpr TypeSet kEyeTypes = kNumbers | kHalves | TypeSet{DataType::kBool};
 
 class EyeLike final : public Operator {
  public:
@@ -88,21 +89,23 @@ class EyeLike final : public Operator {
   void run(RunContext& context) const override {
     const Shape& shape = context.input(0).shape();
     const TensorView y = output_of_shape(context, 0, shape);
-    if (y.type == DataType::kBool) return fill<bool>(y);
-    with_number_type(y.type, [&](auto value) { fill<decltype(value)>(y); });
+    if (y.type == DataType::kBool) return fill(y, true);
+    if (y.type == DataType::kFloat16) return fill(y, to_float16(1.0F));
+    if (y.type == DataType::kBfloat16) return fill(y, to_bfloat16(1.0F));
+    with_number_type(y.type, [&](auto value) { fill(y, decltype(value){1}); });
   }
 
  private:
   template <class T>
-  void fill(const TensorView& y) const {
-    T* out = y.as<T>();
+  void fill(const TensorView& y, T one) const {
+    T* out = static_cast<T*>(y.data);
     const int64_t rows = y.dim(0);
     const int64_t columns = y.dim(1);
-    std::fill_n(out, rows * columns, T{0});
+    std::fill_n(out, rows * columns, T{});
     const int64_t start = diagonal_column(0, k_, columns);
     for (int64_t row = k_ < 0 ? diagonal_column(0, -std::max(k_, -rows), rows) : 0, column = start;
          row < rows && column < columns; ++row, ++column) {
-      out[row * columns + column] = T{1};
+      out[row * columns + column] = one;
     }
   }
 
