@@ -28,6 +28,7 @@ class TopK final : public Operator {
       : axis_(node.attributes.get_int("axis", -1)),
         largest_(node.version < 11 || node.attributes.get_int("largest", 1) != 0) {
     if (node.version < 10) count_ = node.attributes.require_int("k");
+    node.attributes.get_int("sorted", 1);  // of the right type, whatever it says
   }
 
   void infer(InferContext& context) const override {

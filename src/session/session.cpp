@@ -385,7 +385,9 @@ int64_t InferenceSession::Impl::count_parameters(const Graph& graph) {
     for (const Value* input : node->inputs()) {
       if (input != nullptr && input->is_constant() && seen.try_emplace(input, true).second) add(input->constant);
     }
-    if (node->is("Constant")) add(node->attributes.get_tensor("value"));
+    if (!node->is("Constant")) continue;
+    const AttributeValue* value = node->attributes.find("value");
+    if (value != nullptr && std::holds_alternative<Tensor>(*value)) add(std::get<Tensor>(*value));
   }
   return count;
 }
