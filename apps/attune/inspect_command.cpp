@@ -12,6 +12,7 @@
 #include "onnx/reader.h"
 #include "passes_report.h"
 #include "settings.h"
+#include "shapes_report.h"
 #include "table.h"
 
 namespace attune {
@@ -24,11 +25,13 @@ constexpr const char* kExamples = R"(Examples:
   attune inspect model.onnx --shape images=32x3x224x224 --top 20
   attune inspect model.onnx --dim batch=8 --json
   attune inspect model.onnx --passes --graph-optimization-level ORT_ENABLE_BASIC
+  attune inspect model.onnx --shapes
 
 "Operators" counts the model's nodes and those that are left after optimization.
 The plan is that of one run with the shown input shapes: "region" is the memory
 of its intermediate tensors, "lower bound" the most that are alive at once.
---passes lists what each optimization level does, and what it did to this model.)";
+--passes lists what each optimization level does, and what it did to this model,
+--shapes the type and the shape of every value as far as the model tells.)";
 
 struct InspectFlags {
   std::string model;
@@ -37,6 +40,7 @@ struct InspectFlags {
   size_t top = 8;
   bool as_json = false;
   bool passes = false;
+  bool shapes = false;
 };
 
 std::string operator_name(std::string_view domain, std::string_view op_type) {
@@ -205,6 +209,12 @@ void inspect(const InspectFlags& flags) {
                                    : format_passes_report(report, flags.top));
     return;
   }
+  if (flags.shapes) {
+    const json report = make_shapes_report(flags.model);
+    fmt::print("{}", flags.as_json ? report.dump(2, ' ', false, json::error_handler_t::replace) + '\n'
+                                   : format_shapes_report(report));
+    return;
+  }
   InferenceSession session(flags.model, flags.options);
   const std::map<std::string, Shape> shapes = resolve_shapes(flags.feeds, session.inputs());
   const PlanReport plan = session.plan_report(shapes);
@@ -254,6 +264,7 @@ void add_inspect_command(CLI::App& app) {
   command->add_option("--top", flags->top, "How many nodes to list")->type_name("N")->capture_default_str();
   command->add_flag("--json", flags->as_json, "Print JSON, with all nodes");
   command->add_flag("--passes", flags->passes, "Show instead what each pass of the optimizer changed and refused");
+  command->add_flag("--shapes", flags->shapes, "Show instead the type and shape of every value")->excludes("--passes");
   add_feed_flags(*command, flags->feeds, false);
   add_session_flags(*command, flags->options);
   command->footer(kExamples);

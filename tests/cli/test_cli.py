@@ -207,6 +207,14 @@ def test_inspect_passes_shows_what_each_level_did(model: Path) -> None:
     assert fused["changes"] == len(fused["changed"]) >= 2
 
 
+def test_inspect_shapes_shows_what_is_known_of_each_value(model: Path) -> None:
+    out = attune("inspect", model, "--shapes")
+    assert "batchx16" in out and "batchx8" in out
+    report = json.loads(attune("inspect", model, "--shapes", "--json"))
+    assert report["values"][0] == {"name": "x", "type": "tensor(float)", "shape": ["batch", 16]}
+    assert report["values"][-1] == {"name": "y", "type": "tensor(float)", "shape": ["batch", 8]}
+
+
 def test_tune_reports_and_saves(model: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(1).standard_normal((32, 16)).astype("f4")
     np.savez(tmp_path / "a.npz", x=x)
