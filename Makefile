@@ -7,18 +7,21 @@
 #   make bench   Attune beside onnxruntime on whole models, then the kernels; CASES=resnet50,minilm_1x128 KERNELS=regex
 #   make wheel   dist/*.whl, tested in a clean environment
 #   make demo    read a page with RapidOCR on Attune, then tune its recogniser
+#   make differential   COUNT=10000 random graphs on Attune and on onnxruntime, from SEED=0 on
 #   make fuzz    search for inputs that break the model reader and sessions, FUZZ_SECONDS=60 each
 #   make clean   remove what was built, .venv too
 #
 # PYTHON=/path/to/python3 chooses another Python than the distribution's; JOBS=n limits parallel work.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test lint asan tsan clang bench wheel demo fuzz clean packages
+.PHONY: build test lint asan tsan clang bench wheel demo differential fuzz clean packages
 # Targets run one after another (ninja and ctest are the parallel ones), so the log of a failure ends with the failure.
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+COUNT ?= 10000
+SEED ?= 0
 KERNELS ?= .
 FUZZERS := reader session
 PY := .venv/bin/python
@@ -58,6 +61,9 @@ wheel: .venv/ready | packages
 demo: build
 	@tools/install_packages.sh demo
 	$(PY) demo/ocr.py
+
+differential: build
+	PYTHONPATH=tests $(PY) -m differential.campaign --seed $(SEED) --count $(COUNT) --jobs $(JOBS)
 
 lint: build/build.ninja
 	@tools/install_packages.sh lint
