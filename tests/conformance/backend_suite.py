@@ -31,7 +31,7 @@ def cases() -> Iterator[Any]:
             yield from load_model_tests(kind=kind)
 
 
-def _value(stored: Any, info: onnx.ValueInfoProto) -> Any:
+def as_numpy(stored: Any, info: onnx.ValueInfoProto) -> Any:
     """An input or output as NumPy sees it: an array, a list of them, or None."""
     if isinstance(stored, Path):
         kind = info.type.WhichOneof("value")
@@ -47,7 +47,7 @@ def _value(stored: Any, info: onnx.ValueInfoProto) -> Any:
     if isinstance(stored, onnx.TensorProto):
         return numpy_helper.to_array(stored)
     if isinstance(stored, list):
-        return [_value(item, info) for item in stored]
+        return [as_numpy(item, info) for item in stored]
     return np.asarray(stored) if isinstance(stored, (np.generic, int, float)) else stored
 
 
@@ -94,10 +94,10 @@ def failure(case: Any) -> str | None:
         model, sets = _load(case)
         session = attune.InferenceSession(model.SerializeToString(), options)
         for inputs, outputs in sets:
-            feeds = {info.name: _value(value, info) for value, info in zip(inputs, model.graph.input, strict=False)}
+            feeds = {info.name: as_numpy(value, info) for value, info in zip(inputs, model.graph.input, strict=False)}
             results = session.run(None, feeds)
             for actual, expected, info in zip(results, outputs, model.graph.output, strict=True):
-                _compare(actual, _value(expected, info), case)
+                _compare(actual, as_numpy(expected, info), case)
     except Exception as error:
         return str(error).strip()[:300] or type(error).__name__
     return None
