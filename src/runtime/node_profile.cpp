@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/cpu.h"
@@ -152,11 +155,58 @@ void NodeProfile::begin() {
 
 Parallel& NodeProfile::threads() { return *watch_; }
 
-void NodeProfile::finish(const Program& program, int index, std::span<const TensorView> inputs,
-                         std::span<const TensorView> outputs) {
-  const int64_t end_ns = monotonic_ns();
+namespace {
+
+/// The part of a node's numbers that is always there; sizes of blocks and the work of threads follow.
+struct NodeNumbers {
+  int64_t step;
+  int64_t start_ns;
+  int64_t end_ns;
+  int64_t thread_id;
+  int64_t cpu;
+  int64_t own_ns;
+  int64_t wait_ns;
+  int64_t blocks;
+};
+struct WorkNumbers {
+  int64_t thread_id;
+  int64_t cpu;
+  int64_t first_ns;
+  int64_t last_ns;
+  int64_t busy_ns;
+  int64_t tasks;
+};
+
+template <class T>
+void append(std::vector<int64_t>& numbers, const T& values) {
+  static_assert(sizeof(T) % sizeof(int64_t) == 0);
+  const auto* first = reinterpret_cast<const int64_t*>(&values);
+  numbers.insert(numbers.end(), first, first + sizeof(T) / sizeof(int64_t));
+}
+
+template <class T>
+T read(std::span<const int64_t>& numbers) {
+  T values;
+  std::memcpy(&values, numbers.data(), sizeof values);
+  numbers = numbers.subspan(sizeof(T) / sizeof(int64_t));
+  return values;
+}
+
+/// Everything that the text of a node's event depends on besides the node.
+void append_variant(std::vector<int64_t>& variant, std::span<const TensorView> views) {
+  for (const TensorView& view : views) {
+    if (view.dims == nullptr) {
+      variant.push_back(-1);
+      continue;
+    }
+    variant.push_back(view.rank() * 256 + static_cast<int64_t>(view.type));
+    for (int axis = 0; axis < view.rank(); ++axis) variant.push_back(view.dim(axis));
+  }
+}
+
+EventText describe_node(const Program& program, int index, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) {
   const Step& step = program.steps[static_cast<size_t>(index)];
-  const int64_t thread_id = current_thread_id();
   int64_t output_bytes = 0;
   for (const TensorView& output : outputs) {
     if (output.dims != nullptr && output.data != nullptr) output_bytes += static_cast<int64_t>(output.physical_bytes());
@@ -168,63 +218,72 @@ void NodeProfile::finish(const Program& program, int index, std::span<const Tens
     const bool constant = program.values[static_cast<size_t>(step.inputs[i])].is_constant;
     (constant ? parameter_bytes : activation_bytes) += static_cast<int64_t>(inputs[i].physical_bytes());
   }
-
-  const std::span<const Work> works = watch_->collect();
-  int64_t own_ns = 0;
-  for (const Work& work : works) {
-    if (work.thread_id == thread_id) own_ns = work.busy_ns;
-  }
-  args_.clear();
-  args_.add("op_name", step.op_type)
+  EventText text;
+  text.name = step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name;
+  text.args.add("op_name", step.op_type)
       .add("provider", "CPUExecutionProvider")
       .add("node_index", static_cast<int64_t>(index))
       .add("parameter_size", parameter_bytes)
       .add("activation_size", activation_bytes)
       .add("output_size", output_bytes);
-  append_shapes(args_.open("input_type_shape"), inputs);
-  append_shapes(args_.open("output_type_shape"), outputs);
-  std::string& text = args_.open("thread_scheduling_stats");
-  text += "{\"main_thread\": {\"thread_pool_name\": \"attune\", \"thread_id\": \"";
-  append_number(text, thread_id);
-  text += "\", \"block_size\": [";
-  for (size_t i = 0; i < watch_->block_sizes.size(); ++i) {
-    if (i > 0) text += ',';
-    append_number(text, watch_->block_sizes[i]);
-  }
-  text += "], \"core\": ";
-  append_number(text, current_cpu());
-  text += ", \"Distribution\": 0, \"DistributionEnqueue\": 0, \"Run\": ";
-  append_number(text, own_ns / 1000);
-  text += ", \"Wait\": ";
-  append_number(text, std::max<int64_t>(watch_->shared_ns - own_ns, 0) / 1000);
-  text += ", \"WaitRevoke\": 0}, \"sub_threads\": {";
-  bool first = true;
-  for (const Work& work : works) {
-    if (work.thread_id == thread_id) continue;
-    text += first ? "\"" : ",\"";
-    first = false;
-    append_number(text, work.thread_id);
-    text += "\": {\"num_run\": ";
-    append_number(text, work.tasks);
-    text += ", \"core\": ";
-    append_number(text, work.cpu);
-    text += '}';
-  }
-  text += "}}";
+  append_shapes(text.args.open("input_type_shape"), inputs);
+  append_shapes(text.args.open("output_type_shape"), outputs);
+  return text;
+}
 
-  const auto name_with = [&](std::string_view suffix) -> const std::string& {
-    name_ = step.name.empty() ? fmt::format("{}_{}", step.op_type, index) : step.name;
-    name_ += suffix;
-    return name_;
-  };
-  profiler_.record(ProfileCategory::kNode, name_with("_kernel_time"), start_ns_, end_ns, thread_id, args_);
+void write_node(const EventText& text, std::span<const int64_t> numbers, EventSink& sink) {
+  const auto node = read<NodeNumbers>(numbers);
+  const std::span<const int64_t> blocks = numbers.first(static_cast<size_t>(node.blocks));
+  const std::span<const int64_t> works = numbers.subspan(blocks.size());
+  ProfileArgs args = text.args;
+  std::string& stats = args.open("thread_scheduling_stats");
+  fmt::format_to(std::back_inserter(stats),
+                 "{{\"main_thread\": {{\"thread_pool_name\": \"attune\", \"thread_id\": \"{}\", \"block_size\": [{}], "
+                 "\"core\": {}, \"Distribution\": 0, \"DistributionEnqueue\": 0, \"Run\": {}, \"Wait\": {}, "
+                 "\"WaitRevoke\": 0}}, \"sub_threads\": {{",
+                 node.thread_id, fmt::join(blocks, ","), node.cpu, node.own_ns / 1000, node.wait_ns / 1000);
+  std::string_view separator;
+  for (std::span<const int64_t> rest = works; !rest.empty(); separator = ",") {
+    const auto work = read<WorkNumbers>(rest);
+    fmt::format_to(std::back_inserter(stats), "{}\"{}\": {{\"num_run\": {}, \"core\": {}}}", separator, work.thread_id,
+                   work.tasks, work.cpu);
+  }
+  stats += "}}";
+  sink.write(ProfileCategory::kNode, text.name + "_kernel_time", node.start_ns, node.end_ns, node.thread_id, args);
+  for (std::span<const int64_t> rest = works; !rest.empty();) {
+    const auto work = read<WorkNumbers>(rest);
+    args.clear();
+    args.add("node_index", node.step).add("num_run", work.tasks).add("busy_us", work.busy_ns / 1000);
+    sink.write(ProfileCategory::kThread, text.name + "_worker", work.first_ns, work.last_ns, work.thread_id, args);
+  }
+}
+
+}  // namespace
+
+void NodeProfile::finish(const Program& program, int index, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) {
+  const int64_t end_ns = monotonic_ns();
+  const int64_t thread_id = current_thread_id();
+  const std::span<const Work> works = watch_->collect();
+  int64_t own_ns = 0;
+  for (const Work& work : works) {
+    if (work.thread_id == thread_id) own_ns = work.busy_ns;
+  }
+  numbers_.clear();
+  append(numbers_, NodeNumbers{index, start_ns_, end_ns, thread_id, current_cpu(), own_ns,
+                               std::max<int64_t>(watch_->shared_ns - own_ns, 0),
+                               static_cast<int64_t>(watch_->block_sizes.size())});
+  numbers_.insert(numbers_.end(), watch_->block_sizes.begin(), watch_->block_sizes.end());
   for (const Work& work : works) {
     if (work.thread_id == thread_id) continue;
-    args_.clear();
-    args_.add("node_index", static_cast<int64_t>(index)).add("num_run", work.tasks).add("busy_us", work.busy_ns / 1000);
-    profiler_.record(ProfileCategory::kThread, name_with("_worker"), work.first_ns, work.last_ns, work.thread_id,
-                     args_);
+    append(numbers_, WorkNumbers{work.thread_id, work.cpu, work.first_ns, work.last_ns, work.busy_ns, work.tasks});
   }
+  variant_.clear();
+  append_variant(variant_, inputs);
+  append_variant(variant_, outputs);
+  profiler_.record_later(
+      &program.steps[static_cast<size_t>(index)], variant_,
+      [&] { return describe_node(program, index, inputs, outputs); }, numbers_, write_node);
 }
 
 }  // namespace attune

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
+#include <vector>
 
 #include "base/parallel.h"
 #include "plan/program.h"
@@ -28,8 +28,7 @@ class NodeProfile {
   /// The same threads, watched: one reading of the clock a task where there are several.
   Parallel& threads();
 
-  /// The node's time ends here; writes the events. Memory is kept from node to node: most of an event's time would go
-  /// into asking for it.
+  /// The node's time ends here; records the events.
   void finish(const Program& program, int step, std::span<const TensorView> inputs,
               std::span<const TensorView> outputs);
 
@@ -39,8 +38,8 @@ class NodeProfile {
   Profiler& profiler_;
   std::unique_ptr<Watch> watch_;
   int64_t start_ns_ = 0;
-  ProfileArgs args_;
-  std::string name_;
+  std::vector<int64_t> variant_;  // memory that is kept from node to node
+  std::vector<int64_t> numbers_;
 };
 
 }  // namespace attune

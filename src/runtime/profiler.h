@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "base/function_ref.h"
 
 namespace attune {
 
@@ -31,13 +34,31 @@ class ProfileArgs {
 /// kThread is a thread that helped with a node: readers that add up node events must not count it.
 enum class ProfileCategory { kSession, kNode, kThread };
 
+/// What an event says besides numbers, in whatever form its EventWriter wants.
+struct EventText {
+  std::string name;
+  ProfileArgs args;
+};
+
+/// Where events are written when the file is.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// Times as Profiler::record has them.
+  virtual void write(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns,
+                     int64_t thread_id, const ProfileArgs& args) = 0;
+};
+
+/// Writes the events that were kept as `text` and `numbers`.
+using EventWriter = void (*)(const EventText& text, std::span<const int64_t> numbers, EventSink& sink);
+
 /// Session events are `model_loading_uri` (or `model_loading_array`), `session_initialization`, `model_run`,
 /// `SequentialExecutor::Execute` or `ParallelExecutor::Execute`; node events `<node>_kernel_time` (node_profile.h) with
 /// the arguments op_name, provider "CPUExecutionProvider", node_index, input_type_shape, output_type_shape,
 /// thread_scheduling_stats, output_size, parameter_size, activation_size; thread events `<node>_worker` with
-/// node_index, num_run and busy_us. An event costs about half a microsecond with its arguments; the file is written in
-/// pieces of kFlushBytes. Times are whole microseconds, as onnxruntime's, cut off so that an event lies within its
-/// parent's.
+/// node_index, num_run and busy_us. While the model runs, events are kept as numbers, a few hundred bytes and about a
+/// tenth of a microsecond for a node; the file is written at the end, or when kMostNumbers are kept. Times are whole
+/// microseconds, as onnxruntime's, cut off so that an event lies within its parent's.
 class Profiler {
  public:
   /// Creates `<prefix>_YYYY-MM-DD_HH-MM-SS_mmm.json` (local time; a name that exists is not reused). Throws
@@ -53,6 +74,10 @@ class Profiler {
   void record(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns, int64_t thread_id,
               const ProfileArgs& args = {});
 
+  /// Keeps an event whose text depends on `key` and `variant` alone: `make_text` is called for those not seen before.
+  void record_later(const void* key, std::span<const int64_t> variant, FunctionRef<EventText()> make_text,
+                    std::span<const int64_t> numbers, EventWriter writer);
+
   /// Completes the file and returns its name; "" the second time. Throws attune::Error kRuntimeException if the file
   /// could not be written.
   std::string end();
@@ -63,13 +88,12 @@ class Profiler {
   /// When the profile began, nanoseconds since 1970.
   int64_t start_time_ns() const { return start_time_ns_; }
 
-  static constexpr size_t kFlushBytes = 1 << 20;
+  static constexpr size_t kMostNumbers = size_t{8} << 20;  ///< 64 MiB
 
  private:
   struct Output;
 
   int64_t start_time_ns_ = 0;
-  int64_t start_monotonic_ns_ = 0;
   std::unique_ptr<Output> output_;
 };
 
