@@ -203,7 +203,7 @@ TEST(Concat, JoinsBlocks) {
       .attribute("axis", int64_t{1})
       .blocked(random_floats({2, 5, 3, 4}, 1))
       .blocked(random_floats({2, 5, 3, 4}, 2))
-      .expect(Layout::kPlain, Layout::kPlain);
+      .expect(Layout::kBlocked, Layout::kBlocked);
 }
 
 TEST(Split, Cuts) {
@@ -264,7 +264,7 @@ TEST(Split, CutsBlocks) {
   BlockedTest("Split")
       .attribute("axis", int64_t{1})
       .blocked(random_floats({2, 6, 4, 4}, 1))
-      .expect(Layout::kPlain, Layout::kPlain, 2);
+      .expect(Layout::kBlocked, Layout::kBlocked, 2);
 }
 
 TEST(Gather, Picks) {
