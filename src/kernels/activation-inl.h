@@ -42,8 +42,7 @@ HWY_INLINE V activate(D d, V x, [[maybe_unused]] V alpha, [[maybe_unused]] V bet
   } else if constexpr (kKind == Kind::kTanh) {
     return vector_tanh(d, x);
   } else if constexpr (kKind == Kind::kGelu) {
-    const V half = hn::Mul(x, hn::Set(d, 0.5F));
-    return hn::MulAdd(half, vector_erf(d, hn::Mul(x, hn::Set(d, 0.70710678118654752F))), half);
+    return vector_gelu(d, x);
   } else if constexpr (kKind == Kind::kGeluTanh) {
     const V half = hn::Mul(x, hn::Set(d, 0.5F));
     const V inner =

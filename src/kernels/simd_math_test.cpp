@@ -37,6 +37,9 @@ void run_log(const float* x, float* y, size_t n) {
 void run_erf(const float* x, float* y, size_t n) {
   map(x, y, n, [](auto d, auto v) HWY_ATTR { return vector_erf(d, v); });
 }
+void run_gelu(const float* x, float* y, size_t n) {
+  map(x, y, n, [](auto d, auto v) HWY_ATTR { return vector_gelu(d, v); });
+}
 void run_tanh(const float* x, float* y, size_t n) {
   map(x, y, n, [](auto d, auto v) HWY_ATTR { return vector_tanh(d, v); });
 }
@@ -63,6 +66,7 @@ HWY_EXPORT(run_exp);
 HWY_EXPORT(run_exp_nonpositive);
 HWY_EXPORT(run_log);
 HWY_EXPORT(run_erf);
+HWY_EXPORT(run_gelu);
 HWY_EXPORT(run_tanh);
 HWY_EXPORT(run_sigmoid);
 HWY_EXPORT(run_activation);
@@ -184,6 +188,22 @@ TEST_P(SimdMathTest, Erf) {
   EXPECT_EQ(one(run, kInfinity), 1.0F);
   EXPECT_EQ(one(run, -kInfinity), -1.0F);
   EXPECT_EQ(one(run, kMax), 1.0F);
+  EXPECT_EQ(one(run, 0.0F), 0.0F);
+  EXPECT_TRUE(std::isnan(one(run, kNaN)));
+}
+
+TEST_P(SimdMathTest, Gelu) {
+  auto run = HWY_DYNAMIC_DISPATCH(run_gelu);
+  for (const float x : floats_between(-20.0F, 20.0F)) {
+    const double want = x * 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2);
+    const double last_denormal_bit = 1.5e-45;
+    ASSERT_NEAR(one(run, x), want, 2e-7 * (std::fabs(x) + std::fabs(want)) + last_denormal_bit) << "x = " << x;
+  }
+  for (const float x : {5.62F, 7.0F, 1e6F, kMax}) {
+    EXPECT_EQ(one(run, x), x);
+    EXPECT_EQ(one(run, -x), 0.0F);
+  }
+  EXPECT_EQ(one(run, kInfinity), kInfinity);
   EXPECT_EQ(one(run, 0.0F), 0.0F);
   EXPECT_TRUE(std::isnan(one(run, kNaN)));
 }
