@@ -33,20 +33,18 @@ HWY_INLINE size_t lanes_left(int64_t columns, int j) {
   return static_cast<size_t>(left < 0 ? 0 : left > kLanes ? kLanes : left);
 }
 
-// The epilogue of `rows` rows whose sums are in a small dense buffer. Not inlined, so that one copy serves all shapes
-// of tiles: the detour through the first-level cache costs a few percent at k = 64 and nothing at k = 500. C is not
-// written before, because the residual may be C itself.
-HWY_NOINLINE void finish_tile(const GemmTile& t, int64_t rows, float* sums, int64_t sums_row) {
+// The epilogue of `rows` rows whose sums are in a small dense buffer. Not inlined, so that one copy for each activation
+// serves all shapes of tiles: the detour through the first-level cache costs a few percent at k = 64 and nothing at k =
+// 500. C is not written before, because the residual may be C itself.
+template <Activation::Kind kKind>
+HWY_NOINLINE void finish_rows(const GemmTile& t, int64_t rows, const float* sums, int64_t sums_row) {
   const GemmEpilogue& e = *t.epilogue;
   const FloatTag d;
-  using Kind = Activation::Kind;
-  const Kind kind = e.activation.kind;
-  const bool array_activation = kind > Kind::kClip;
   const auto scale = hn::Set(d, e.scale);
-  const auto low = hn::Set(d, kind == Kind::kClip ? e.activation.alpha : 0.0F);
-  const auto high = hn::Set(d, e.activation.beta);
+  const auto alpha = hn::Set(d, e.activation.alpha);
+  const auto beta = hn::Set(d, e.activation.beta);
   for (int64_t i = 0; i < rows; ++i) {
-    float* sum = sums + i * sums_row;
+    const float* sum = sums + i * sums_row;
     float* c = t.c + i * t.c_row;
     const float* residual = e.residual == nullptr ? nullptr : e.residual + (t.row + i) * e.residual_stride + t.column;
     const auto row_bias = hn::Set(d, e.bias_rows == nullptr ? 0.0F : e.bias_rows[t.row + i]);
@@ -60,18 +58,19 @@ HWY_NOINLINE void finish_tile(const GemmTile& t, int64_t rows, float* sums, int6
       }
       if (e.bias_rows != nullptr) v = hn::Add(v, row_bias);
       if (residual != nullptr) v = hn::Add(v, whole ? hn::LoadU(d, residual + j) : load_tail(d, residual + j, left));
-      if (kind == Kind::kRelu || kind == Kind::kClip) v = max_keep_nan(v, low);
-      if (kind == Kind::kClip) v = min_keep_nan(v, high);
-      if (array_activation) {
-        hn::Store(v, d, sum + j);
-      } else if (whole) {
+      v = activate<kKind>(d, v, alpha, beta);
+      if (whole) {
         hn::StoreU(v, d, c + j);
       } else {
         store_tail(v, d, c + j, left);
       }
     }
-    if (array_activation) activate_array(e.activation, sum, c, t.columns);
   }
+}
+
+void finish_tile(const GemmTile& t, int64_t rows, const float* sums, int64_t sums_row) {
+  with_activation(t.epilogue->activation.kind,
+                  [&](auto kind) HWY_ATTR { finish_rows<decltype(kind)::value>(t, rows, sums, sums_row); });
 }
 
 template <int kRows, int kVectors>
