@@ -103,6 +103,8 @@
   X(less)                                                  \
   X(less_or_equal)                                         \
   X(linear_attention)                                      \
+  X(linear_classifier)                                     \
+  X(linear_regressor)                                      \
   X(log)                                                   \
   X(log_softmax)                                           \
   X(logical_and)                                           \
@@ -207,6 +209,8 @@
   X(string_split)                                          \
   X(sub)                                                   \
   X(sum)                                                   \
+  X(svm_classifier)                                        \
+  X(svm_regressor)                                         \
   X(swi_glu)                                               \
   X(swish)                                                 \
   X(tan)                                                   \
@@ -218,6 +222,9 @@
   X(top_k)                                                 \
   X(top_k_1)                                               \
   X(transpose)                                             \
+  X(tree_ensemble)                                         \
+  X(tree_ensemble_classifier)                              \
+  X(tree_ensemble_regressor)                               \
   X(trilu)                                                 \
   X(unique)                                                \
   X(unsqueeze)                                             \
