@@ -123,7 +123,32 @@
   X(mean)                                                  \
   X(mean_variance_normalization)                           \
   X(mel_weight_matrix)                                     \
+  X(microsoft_attention)                                   \
+  X(microsoft_bias_gelu)                                   \
+  X(microsoft_dynamic_quantize_matmul)                     \
+  X(microsoft_embed_layer_normalization)                   \
+  X(microsoft_fast_gelu)                                   \
+  X(microsoft_fused_conv)                                  \
+  X(microsoft_fused_gemm)                                  \
+  X(microsoft_fused_matmul)                                \
+  X(microsoft_gelu)                                        \
+  X(microsoft_matmul_integer_to_float)                     \
+  X(microsoft_matmul_n_bits)                               \
+  X(microsoft_multi_head_attention)                        \
+  X(microsoft_qgemm)                                       \
+  X(microsoft_qlinear_add)                                 \
+  X(microsoft_qlinear_average_pool)                        \
+  X(microsoft_qlinear_concat)                              \
+  X(microsoft_qlinear_global_average_pool)                 \
+  X(microsoft_qlinear_leaky_relu)                          \
+  X(microsoft_qlinear_mul)                                 \
+  X(microsoft_qlinear_sigmoid)                             \
+  X(microsoft_qlinear_softmax)                             \
+  X(microsoft_quick_gelu)                                  \
   X(microsoft_rotary_embedding)                            \
+  X(microsoft_skip_layer_normalization)                    \
+  X(microsoft_skip_simplified_layer_normalization)         \
+  X(microsoft_tokenizer)                                   \
   X(min)                                                   \
   X(mish)                                                  \
   X(mod)                                                   \

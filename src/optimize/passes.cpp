@@ -12,6 +12,7 @@ constexpr OptimizationLevel kAll = OptimizationLevel::kAll;
 // Later patterns are written for what the earlier passes leave: equal nodes are one node, constants are constants,
 // nothing stands between two operators without computing something.
 const Stage kSimplify = {
+    {"spell_out", kBasic, spell_out},
     {"fold_constants", kBasic, fold_constants},
     {"remove_no_ops", kBasic, remove_no_ops},
     {"merge_common", kBasic, merge_common},
@@ -48,6 +49,7 @@ const Stage kFuse = {
 };
 
 constexpr std::pair<std::string_view, std::string_view> kPurposes[] = {
+    {"spell_out", "fused operators of com.microsoft give way to what they are made of"},
     {"fold_constants", "what depends on constants alone is computed now"},
     {"remove_no_ops", "nodes that compute nothing go"},
     {"merge_common", "nodes that compute the same become one"},
