@@ -56,7 +56,7 @@ TEST(Optimize, DisabledPassesDoNotRun) {
 TEST(Optimize, EveryPassHasANameAndAPurpose) {
   const auto infos = pass_infos();
   EXPECT_GT(infos.size(), 15U);
-  EXPECT_EQ(infos.front().name, "fold_constants");
+  EXPECT_EQ(infos.front().name, "spell_out");
   for (const PassInfo& info : infos) {
     EXPECT_FALSE(info.purpose.empty()) << info.name;
     EXPECT_NE(info.level, OptimizationLevel::kNone) << info.name;
