@@ -4,7 +4,8 @@
 #   make test    the test suite
 #   make lint    format, clang-tidy, ruff, the direction of includes
 #   make asan, make tsan, make clang   the tests under sanitizers, and built by the other compiler
-#   make bench   Attune beside onnxruntime on whole models, then the kernels; CASES=resnet50,minilm_1x128 KERNELS=regex
+#   make bench   Attune beside onnxruntime on whole models and single operators, then the kernels;
+#                CASES=resnet50,minilm_1x128 OPERATORS=trees,gather KERNELS=regex
 #   make wheel   dist/*.whl, tested in a clean environment
 #   make demo    read a page with RapidOCR on Attune, then tune its recogniser
 #   make differential   COUNT=10000 random graphs on Attune and on onnxruntime, from SEED=0 on
@@ -53,6 +54,7 @@ test: build
 
 bench: build
 	$(PY) bench/models.py $(if $(CASES),--cases $(CASES))
+	$(PY) bench/operators.py $(if $(OPERATORS),--cases $(OPERATORS))
 	build/src/kernel_benchmarks --benchmark_filter='$(KERNELS)' --benchmark_min_time=0.1
 
 wheel: .venv/ready | packages

@@ -1,6 +1,8 @@
-"""One engine with one model in a process of its own, driven by models.py: a line of JSON for each command and answer.
+"""One engine with one model in a process of its own, driven by models.py and operators.py: a line of JSON for each
+command and answer.
 
     {"do": "load", "model": name, "shape": [...], "threads": n, "options": {...}, "save": "outputs.npz"}
+    {"do": "load_file", "path": "model.onnx", "feed": "inputs.npz", ...}
     {"do": "run", "seconds": s}
     {"do": "memory"}
 
@@ -35,14 +37,23 @@ class Engine:
         self.api = importlib.import_module(module)
         self.before = status("VmRSS")
 
-    def load(self, model: str, shape: list[int], threads: int, options: dict[str, Any], save: str) -> dict[str, float]:
+    def load(self, model: str, shape: list[int], **more: Any) -> dict[str, float]:
+        path = str(zoo.model_path(model))
+        return self.open(path, zoo.feed(model, tuple(shape), seed=1), **more)
+
+    def load_file(self, path: str, feed: str, **more: Any) -> dict[str, float]:
+        with np.load(feed) as arrays:
+            return self.open(path, dict(arrays), **more)
+
+    def open(
+        self, path: str, feed: dict[str, np.ndarray], threads: int, options: dict[str, Any], save: str
+    ) -> dict[str, float]:
         settings = self.api.SessionOptions()
         settings.intra_op_num_threads, settings.log_severity_level = threads, 3
         for name, value in options.items():
             current = getattr(settings, name)
             setattr(settings, name, getattr(type(current), value) if isinstance(value, str) else value)
-        path = str(zoo.model_path(model))
-        self.feed = zoo.feed(model, tuple(shape), seed=1)
+        self.feed = feed
         start = time.perf_counter()
         self.session = self.api.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
         loaded = time.perf_counter()
