@@ -13,7 +13,6 @@ namespace attune {
 namespace {
 
 constexpr const char* kGroup = "Session options";
-constexpr const char* kDimensions = "free_dimension_overrides";
 
 // Turns what the library says of a value into a usage error.
 void set_from_flag(SessionOptions& options, const OptionInfo& info, const OptionValue& value) {
@@ -90,18 +89,6 @@ void add_flag(CLI::App& command, SessionOptions& options, const OptionInfo& info
   }
 }
 
-nlohmann::json to_json(const OptionInfo& info, const OptionValue& value) {
-  if (info.type == OptionType::kEnum) return name_of(info, value);
-  return std::visit([](const auto& v) { return nlohmann::json(v); }, value);
-}
-
-OptionValue from_json(std::string_view name, const nlohmann::json& value) {
-  if (value.is_boolean()) return value.get<bool>();
-  if (value.is_number_integer()) return value.get<int64_t>();
-  if (value.is_string()) return value.get<std::string>();
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("Option '{}' has an unsuitable value.", name));
-}
-
 }  // namespace
 
 std::string flag_name(std::string_view option) {
@@ -129,30 +116,6 @@ void add_session_flags(CLI::App& command, SessionOptions& options) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(kGroup);
-}
-
-nlohmann::json settings_of(const SessionOptions& options) {
-  nlohmann::json settings = nlohmann::json::object();
-  for (const OptionInfo& info : session_option_table()) {
-    const OptionValue value = get_option(options, info.name);
-    if (value != info.default_value) settings[std::string(info.name)] = to_json(info, value);
-  }
-  for (const auto& [key, value] : options.config_entries) settings[key] = value;
-  if (!options.free_dimension_overrides.empty()) settings[kDimensions] = options.free_dimension_overrides;
-  return settings;
-}
-
-SessionOptions apply_settings(SessionOptions base, const nlohmann::json& settings) {
-  for (const auto& [name, value] : settings.items()) {
-    if (name == kDimensions) {
-      base.free_dimension_overrides = value.get<std::map<std::string, int64_t>>();
-    } else if (name.find('.') != std::string::npos) {
-      base.config_entries[name] = value.is_string() ? value.get<std::string>() : value.dump();
-    } else {
-      set_option(base, name, from_json(name, value));
-    }
-  }
-  return base;
 }
 
 std::string describe_settings(const nlohmann::json& settings) {

@@ -1,5 +1,5 @@
-// Session options as the command sees them: flags made from the table of options, and name-value pairs that go to other
-// processes and into files. Thread safety: values and pure functions.
+// Session options as the command sees them: flags made from the table of options. As name-value pairs that go to other
+// processes and into files they are in session/settings.h. Thread safety: values and pure functions.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "attune/options.h"
+#include "session/settings.h"
 
 namespace attune {
 
@@ -18,13 +19,6 @@ void add_session_flags(CLI::App& command, SessionOptions& options);
 
 /// "intra_op_num_threads" to "--intra-op-num-threads".
 std::string flag_name(std::string_view option);
-
-/// The options that differ from the defaults: {"intra_op_num_threads": 2, "session.intra_op.allow_spinning": "0"}.
-/// A name with a dot is a config entry. Sizes of free dimensions are under "free_dimension_overrides".
-nlohmann::json settings_of(const SessionOptions& options);
-
-/// The reverse, on top of `base`. Throws Error(kInvalidArgument).
-SessionOptions apply_settings(SessionOptions base, const nlohmann::json& settings);
 
 /// "intra_op_num_threads=2, enable_cpu_mem_arena=false"; "default" when empty.
 std::string describe_settings(const nlohmann::json& settings);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <span>
@@ -69,6 +70,12 @@ struct SessionOptions {
 
   /// A flag that ends the making of the session with Error(kFail); set it from any thread. Null when nobody will.
   std::shared_ptr<const std::atomic<bool>> cancel_load;
+
+  /// The settings that `attune tune` recommends in `file`, its tuned.json. One log line of severity warning for each
+  /// thing that differs from what was measured: engine, version, processor, CPUs, quota. Sessions made from these
+  /// options log one when their model is another. Throws Error: kNoSuchFile, or kInvalidArgument for a file of another
+  /// form.
+  static SessionOptions from_tuned(const std::filesystem::path& file);
 };
 
 enum class OptionType : uint8_t { kBool, kInt, kString, kEnum };

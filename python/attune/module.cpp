@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/unique_ptr.h>
@@ -21,6 +22,7 @@
 #include "attune/errors.h"
 #include "attune/logger.h"
 #include "attune/tensor_class.h"
+#include "tune/tuned_options.h"
 
 namespace nb = nanobind;
 
@@ -181,6 +183,10 @@ void bind_options(nb::module_& module) {
       .def_rw("config_entries", &RunOptions::config_entries)
       .def("set_terminate", [](RunOptions& self, const Flag& flag) { self.terminate = flag.value; });
   module.def("option_table", &option_table);
+  module.def("tuned_options", [](const std::string& file) {
+    TunedOptions tuned = read_tuned_options(file);
+    return std::pair(std::move(tuned.options), std::move(tuned.warnings));
+  });
 }
 
 void bind_descriptions(nb::module_& module) {

@@ -3,6 +3,7 @@
 import difflib
 import operator
 import os
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,21 @@ class SessionOptions(_Attributes):
         self._providers = []
         self.use_per_session_threads = True
         self.execution_order = ExecutionOrder.DEFAULT
+
+    @classmethod
+    def from_tuned(cls, file: "str | os.PathLike[str]") -> "SessionOptions":
+        """The settings that `attune tune` recommends in its file, tuned.json.
+
+        Warns of what differs from the measurement: engine, version, processor, CPUs, quota. A session made from these
+        options logs a warning when its model is another. Raises NoSuchFile, or InvalidArgument for a file of another
+        form.
+        """
+        tuned = cls()
+        tuned._options, differences = _attune.tuned_options(os.fspath(file))
+        tuned._options.set_cancel(tuned._cancel)
+        for difference in differences:
+            warnings.warn(difference, stacklevel=2)
+        return tuned
 
     def add_session_config_entry(self, key: str, value: str) -> None:
         """Sets an entry such as "session.intra_op.allow_spinning" to a text such as "0"."""

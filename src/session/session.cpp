@@ -12,7 +12,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/content_hash.h"
 #include "base/cpu.h"
+#include "base/file_mapping.h"
 #include "base/float_mode.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
@@ -219,6 +221,7 @@ class InferenceSession::Impl {
     return nodes_;
   }
   int threads() const { return limits_.threads; }
+  const Logger& logger() const { return logger_; }
   Profiler* profiler() { return profiler_.get(); }
 
  private:
@@ -443,6 +446,7 @@ InferenceSession::InferenceSession(const std::filesystem::path& model, const Ses
   const auto load = [&](const GivenParts& given) { return load_graph(model, given); };
   impl_ = std::make_unique<Impl>(effective_options(options, [&] { return load(given_parts(options)); }), load,
                                  model.string(), "model_loading_uri");
+  warn_of_other_model(impl_->logger(), options, [&] { return content_hash(FileMapping(model)); });
 }
 
 InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared_ptr<const void> owner,
@@ -450,6 +454,7 @@ InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared
   const auto load = [&](const GivenParts& given) { return load_graph(model, owner, given); };
   impl_ = std::make_unique<Impl>(effective_options(options, [&] { return load(given_parts(options)); }), load,
                                  "a model in memory", "model_loading_array");
+  warn_of_other_model(impl_->logger(), options, [&] { return content_hash(model); });
 }
 
 InferenceSession::~InferenceSession() = default;

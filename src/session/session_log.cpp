@@ -118,4 +118,11 @@ void warn_of_options(const Logger& logger, const SessionOptions& options) {
   if (options.execution_mode == ExecutionMode::kParallel) warn("inter_op_num_threads", options.inter_op_num_threads);
 }
 
+void warn_of_other_model(const Logger& logger, const SessionOptions& options, FunctionRef<std::string()> hash) {
+  const auto tuned = options.config_entries.find(kTunedModel);
+  if (tuned == options.config_entries.end() || !logger.enabled(LogSeverity::kWarning)) return;
+  if (tuned->second == hash()) return;
+  ATTUNE_LOG(logger, kWarning, "The options were tuned for another model. Measure again with `attune tune`.");
+}
+
 }  // namespace attune

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "attune/options.h"
+#include "base/function_ref.h"
 #include "base/log.h"
 #include "graph/graph.h"
 #include "optimize/optimize.h"
@@ -29,5 +31,11 @@ void log_program(const Logger& logger, const Program& program, int threads, doub
 
 /// Options that cost time on this machine: threads above the CPUs that the process may use.
 void warn_of_options(const Logger& logger, const SessionOptions& options);
+
+/// The configuration entry that holds the hash (base/content_hash.h) of the model that the options were tuned for.
+constexpr const char* kTunedModel = "attune.tuned_model";
+
+/// A warning when the options were tuned for another model. `hash` is called only if they were tuned.
+void warn_of_other_model(const Logger& logger, const SessionOptions& options, FunctionRef<std::string()> hash);
 
 }  // namespace attune

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "attune/session.h"
+#include "base/content_hash.h"
 #include "base/cpu.h"
 #include "onnx/writer.h"
 
@@ -148,6 +149,18 @@ TEST(SessionLog, Severity4IsSilent) {
   run(session, 1);
   EXPECT_THROW(run(session, -1), Error);
   EXPECT_THAT(collector.take(), testing::IsEmpty());
+}
+
+TEST(SessionLog, OptionsThatWereTunedForAnotherModelAreAWarning) {
+  Collector lines;
+  SessionOptions options;
+  const std::string model = write_model(chain());
+  options.config_entries[kTunedModel] = content_hash(std::as_bytes(std::span(model)));
+  session_of(chain(), options);
+  EXPECT_THAT(lines.take(), Not(Contains(HasSubstr("another model"))));
+  options.config_entries[kTunedModel] = "00";
+  session_of(chain(), options);
+  EXPECT_THAT(lines.take(), Contains(HasSubstr("2  The options were tuned for another model.")));
 }
 
 }  // namespace
