@@ -12,7 +12,6 @@
 #include "command.h"
 #include "engine.h"
 #include "feeds.h"
-#include "help_format.h"
 #include "npy.h"
 #include "onnx/reader.h"
 #include "progress_bar.h"
@@ -20,6 +19,7 @@
 #include "table.h"
 #include "temporary_folder.h"
 #include "tensor_summary.h"
+#include "terminal_text.h"
 #include "tune/engine_comparison.h"
 #include "tune/engine_verdict.h"
 

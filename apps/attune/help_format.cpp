@@ -1,26 +1,8 @@
 #include "help_format.h"
 
-#include <sstream>
+#include "terminal_text.h"
 
 namespace attune {
-
-std::string wrap(const std::string& text, size_t width) {
-  std::istringstream words(text);
-  std::string lines;
-  size_t used = 0;
-  for (std::string word; words >> word;) {
-    if (used > 0 && used + 1 + word.size() > width) {
-      lines += '\n';
-      used = 0;
-    } else if (used > 0) {
-      lines += ' ';
-      ++used;
-    }
-    lines += word;
-    used += word.size();
-  }
-  return lines;
-}
 
 std::string HelpFormat::make_option_name(const CLI::Option* option, bool is_positional) const {
   std::string name = Formatter::make_option_name(option, is_positional);

@@ -20,7 +20,4 @@ class HelpFormat : public CLI::Formatter {
   std::string make_option_desc(const CLI::Option* option) const override;
 };
 
-/// `text` in lines of at most `width` characters where its words permit.
-std::string wrap(const std::string& text, size_t width);
-
 }  // namespace attune

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/subprocess.h"
-#include "table.h"
+#include "terminal_text.h"
 
 namespace attune {
 namespace {

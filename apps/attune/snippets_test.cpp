@@ -37,5 +37,34 @@ TEST(Snippets, CppSetsEverything) {
             "attune::InferenceSession session(\"m.onnx\", options);\n");
 }
 
+TEST(Snippets, HowTheArenaGrowsIsAnOptionOfTheProvider) {
+  const nlohmann::json settings = {{"arena_extend_strategy", "kSameAsRequested"}};
+  EXPECT_EQ(python_snippet("onnxruntime", "m.onnx", settings),
+            "import onnxruntime\n"
+            "\n"
+            "options = onnxruntime.SessionOptions()\n"
+            "session = onnxruntime.InferenceSession(\"m.onnx\", options, providers=[(\"CPUExecutionProvider\", "
+            "{\"arena_extend_strategy\": \"kSameAsRequested\"})])\n");
+  EXPECT_EQ(cpp_snippet("m.onnx", settings),
+            "#include <attune/attune.h>\n"
+            "\n"
+            "attune::SessionOptions options;\n"
+            "attune::InferenceSession session(\"m.onnx\", options);\n");
+}
+
+TEST(Snippets, RapidocrGetsItsKeysAndTheRestIsNamed) {
+  const RapidocrSnippet snippet = rapidocr_snippet(kSettings);
+  EXPECT_EQ(snippet.yaml,
+            "EngineConfig:\n"
+            "    onnxruntime:\n"
+            "        intra_op_num_threads: 2\n"
+            "        inter_op_num_threads: -1\n"
+            "        enable_cpu_mem_arena: false\n"
+            "        cpu_ep_cfg:\n"
+            "            arena_extend_strategy: \"kNextPowerOfTwo\"\n");
+  EXPECT_EQ(snippet.left_out, (std::vector<std::string>{"execution_mode", "free_dimension_overrides",
+                                                        "session.intra_op.allow_spinning"}));
+}
+
 }  // namespace
 }  // namespace attune

@@ -7,25 +7,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "terminal_text.h"
+
 namespace attune {
 namespace {
-
-bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
-
-size_t width_of(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); }));
-}
-
-// The byte at which character number `count` begins.
-size_t offset_of(std::string_view text, size_t count) {
-  size_t offset = 0;
-  for (; offset < text.size(); ++offset) {
-    if (continues_character(text[offset])) continue;
-    if (count == 0) break;
-    --count;
-  }
-  return offset;
-}
 
 std::string with_thousands(double value, int digits) {
   std::string text = fmt::format("{:.{}f}", value, digits);
@@ -39,15 +24,6 @@ std::string with_thousands(double value, int digits) {
 }
 
 }  // namespace
-
-std::string shorten(std::string_view text, size_t width) {
-  const size_t has = width_of(text);
-  if (has <= width) return std::string(text);
-  if (width < 4) return std::string(text.substr(0, offset_of(text, width)));
-  const size_t front = (width - 2 + 1) / 2;
-  const size_t back = width - 2 - front;
-  return fmt::format("{}..{}", text.substr(0, offset_of(text, front)), text.substr(offset_of(text, has - back)));
-}
 
 void Table::add_row(std::vector<std::string> cells) {
   cells.resize(columns_.size());

@@ -28,7 +28,7 @@ class Table {
   void add_row(std::vector<std::string> cells);
 
   /// The lines, each with its newline. Columns that can shrink do so, the widest first, until a line has at most
-  /// `width` characters or none is wider than kLeastWidth. Bytes of UTF-8 that continue a character take no room.
+  /// `width` columns or none is wider than kLeastWidth.
   std::string text(size_t width = 100) const;
 
   static constexpr size_t kLeastWidth = 12;
@@ -37,9 +37,6 @@ class Table {
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
-
-/// At most `width` characters of `text`: the middle is replaced by "..".
-std::string shorten(std::string_view text, size_t width);
 
 /// "0 B", "812 B", "1.5 KiB", "1,441.2 MiB": MiB is the largest unit, so that numbers of one table compare.
 std::string format_bytes(double bytes);

@@ -34,17 +34,10 @@ TEST(Table, ShrinksOnlyColumnsThatCan) {
   EXPECT_THAT(table.text(50), ::testing::HasSubstr("..nnnnnnnnnnend"));
 }
 
-TEST(Table, CountsCharactersNotBytes) {
+TEST(Table, CountsColumnsNotBytes) {
   Table table({{"名"}, {"x"}});
   table.add_row({"名名", "1"});
-  EXPECT_EQ(table.text(), "名   x\n--  -\n名名  1\n");
-}
-
-TEST(Table, ShortensInTheMiddleOfCharactersNever) {
-  EXPECT_EQ(shorten("abcdefghij", 10), "abcdefghij");
-  EXPECT_EQ(shorten("abcdefghij", 7), "abc..ij");
-  EXPECT_EQ(shorten("äöüäöüäöü", 6), "äö..öü");
-  EXPECT_EQ(shorten("abc", 2), "ab");
+  EXPECT_EQ(table.text(), "名    x\n----  -\n名名  1\n");
 }
 
 TEST(Numbers, HaveUnits) {

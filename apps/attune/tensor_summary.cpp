@@ -9,6 +9,7 @@
 #include "attune/error.h"
 #include "table.h"
 #include "tensor/float16.h"
+#include "terminal_text.h"
 
 namespace attune {
 namespace {

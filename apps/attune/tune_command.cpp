@@ -13,7 +13,6 @@
 #include "engine.h"
 #include "feeds.h"
 #include "fingerprint.h"
-#include "help_format.h"
 #include "npy.h"
 #include "progress_bar.h"
 #include "settings.h"
@@ -21,6 +20,7 @@
 #include "table.h"
 #include "temporary_folder.h"
 #include "tensor_summary.h"
+#include "terminal_text.h"
 #include "tune/tuner.h"
 #include "tune/worker_laboratory.h"
 

@@ -51,10 +51,13 @@ std::string embed_json(const nlohmann::json& data) {
 }  // namespace
 
 std::string_view profile_body() { return assets::kProfileHtml; }
-std::string_view profile_script() { return assets::kProfileJs; }
+std::string profile_script() { return std::string(assets::kProfileJs); }
+std::string_view tuning_body() { return assets::kTuningHtml; }
+std::string tuning_script() { return fmt::format("{}{}", assets::kTuningPlotsJs, assets::kTuningJs); }
 
 std::string render_page(const Page& page) {
-  std::string html = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  std::string html =
+      fmt::format("<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n", page.language);
   html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
   html += fmt::format("<meta name=\"generator\" content=\"attune {}\">\n", version());
   html += fmt::format("<title>{}</title>\n<style>\n", escape_html(page.title));

@@ -14,13 +14,17 @@ namespace attune {
 struct Page {
   std::string title;
   std::string_view body;
-  std::string_view script;
+  std::string script;
   nlohmann::json data;
+  std::string language = "en";
 };
 
 /// The body and the script of `attune profile`'s page.
 std::string_view profile_body();
-std::string_view profile_script();
+std::string profile_script();
+/// The same of the tuner's report.
+std::string_view tuning_body();
+std::string tuning_script();
 
 std::string render_page(const Page& page);
 

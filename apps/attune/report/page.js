@@ -23,9 +23,10 @@ function addTile(parent, value, label) {
   parent.append(tile);
 }
 
-// columns: {title, text: true for words, value(row), show(row, cell)}; a click on a title sorts.
-function fillTable(table, columns, rows, sorted) {
-  let order = sorted, descending = true;
+// columns: {title, text: true for words, value(row), show(row, cell)}; a click on a title sorts. `styleRow(line, row)`
+// sees each line that is made.
+function fillTable(table, columns, rows, sorted, {ascending = false, styleRow = () => {}} = {}) {
+  let order = sorted, descending = !ascending;
   const head = make("tr"), body = make("tbody");
   function draw() {
     const key = columns[order].value;
@@ -40,6 +41,7 @@ function fillTable(table, columns, rows, sorted) {
         if (column.show) column.show(row, cell); else cell.textContent = column.value(row);
         line.append(cell);
       }
+      styleRow(line, row);
       return line;
     }));
   }
@@ -74,7 +76,7 @@ function styleCharts() {
   Chart.defaults.animation = false;
   Chart.defaults.maintainAspectRatio = false;
 }
-// Draws now and whenever the reader's system turns dark or light.
+// Draws now and whenever the reader's system turns dark or light; returns the function that draws again.
 function drawThemed(draw) {
   let charts = [];
   const redraw = () => {
@@ -84,6 +86,7 @@ function drawThemed(draw) {
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   redraw();
+  return redraw;
 }
 function showTip(event, lines) {
   const tip = element("tip");
