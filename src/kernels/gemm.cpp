@@ -89,8 +89,12 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
   tile.c_row = p.strides.c_row;
   GemmEpilogue epilogue = p.epilogue;
   if (operands.residual != nullptr) epilogue.residual = operands.residual;
+  // A residual that is not to be added to scaled sums begins them instead. It may then be C itself, although sums of
+  // earlier blocks of k wait there.
+  const float* start = epilogue.scale == 1.0F ? epilogue.residual : nullptr;
+  if (start != nullptr) epilogue.residual = nullptr;
+  tile.start_row = epilogue.residual_stride;
   const GemmEpilogue* last_epilogue = changes_nothing(epilogue) ? nullptr : &epilogue;
-  // Sums of earlier blocks of k would overwrite a residual that is C itself.
   const bool in_place = epilogue.residual == operands.c;
   const int64_t k_rows = in_place && p.source == Source::kPacked ? k : k_block(k);
   const int64_t block = panels_per_block(kernels, k_rows);
@@ -102,7 +106,8 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
     do {
       const int64_t k_end = std::min(k_begin + k_rows, k);
       tile.k = k_end - k_begin;
-      tile.accumulate = k_begin > 0;
+      const bool starts = k_begin == 0 && start != nullptr;
+      tile.accumulate = k_begin > 0 || starts;
       tile.epilogue = k_end == k ? last_epilogue : nullptr;
       // The first panel of this block that the workspace holds.
       int64_t packed_begin = block_end;
@@ -145,6 +150,7 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
           }
           tile.column = j * panel_width;
           tile.c = operands.c + tile.row * tile.c_row + tile.column;
+          tile.start = starts ? start + tile.row * tile.start_row + tile.column : nullptr;
           int64_t width = 1;
           GemmTileKernels::Function kernel = nullptr;
           if (rows <= GemmTileKernels::kMaxWideRows && kernels.wide[rows] != nullptr) {

@@ -79,18 +79,22 @@ void run_tile(const GemmTile& t) {
   // All loops over `sum` must be unrolled, or it lives on the stack.
   FloatVector sum[kRows][kVectors];
   const bool whole = t.columns >= kVectors * kLanes;
+  const float* start = t.start != nullptr ? t.start : t.c;
+  const ptrdiff_t start_row = t.start != nullptr ? t.start_row : t.c_row;
   if (!t.accumulate) {
     ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
       ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
     }
   } else if (whole) {
     ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
-      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, t.c + i * t.c_row + j * kLanes);
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, start + i * start_row + j * kLanes);
     }
   } else {
     ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
       const size_t left = lanes_left(t.columns, j);
-      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) { sum[i][j] = load_tail(d, t.c + i * t.c_row + j * kLanes, left); }
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+        sum[i][j] = load_tail(d, start + i * start_row + j * kLanes, left);
+      }
     }
   }
   // One pointer for each three rows: base + stride and base + 2 stride are addressing modes, and more pointers than

@@ -20,7 +20,9 @@ struct GemmTile {
   ptrdiff_t c_row = 0;
   int64_t k = 0;
   int64_t columns = 0;      ///< columns of C that exist; B is read to the full width of the kernel all the same
-  bool accumulate = false;  ///< start from C instead of 0
+  bool accumulate = false;  ///< start from `start` instead of 0, or from C if that is null
+  const float* start = nullptr;
+  ptrdiff_t start_row = 0;
   /// Applied to the sums if not null; then `row` and `column` are the tile's place in the matrix whose bias and
   /// residual the epilogue points to.
   const GemmEpilogue* epilogue = nullptr;
