@@ -2,12 +2,15 @@
 // (diagonals), the ellipsis, the output left out.
 //
 // Operands are joined one after the other. Letters that no later operand and not the output has are summed at once, so
-// that a join of two is a batched matrix product: [batch..., rows..., sum...] by [batch..., columns..., sum...].
+// that a join of two is a batched matrix product: [batch..., rows..., sum...] by [batch..., columns..., sum...]. An
+// operand is read where it lies if its rows, columns and summed letters are each one axis with a stride; else it is
+// reordered. The last product is written to the output if its letters come out in the output's order.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,8 @@
 #include "ops/matrix_loop.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
+#include "ops/reduction.h"
+#include "ops/workspace.h"
 
 namespace attune::ops {
 namespace {
@@ -112,9 +117,37 @@ class Einsum final : public Operator {
     for (size_t i = 1; i < terms.size(); ++i) {
       std::string wanted = output;
       for (size_t later = i + 1; later < terms.size(); ++later) wanted += terms[later].letters;
-      joined = join(joined, terms[i], wanted, type, parallel);
+      const bool is_last = i + 1 == terms.size();
+      joined = join(joined, terms[i], wanted, is_last ? &output : nullptr, context);
     }
     finish(std::move(joined), output, context);
+  }
+
+  /// For the product of two; more products than one have memory of their own.
+  size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView>, int threads) const override {
+    if (inputs.size() != 2 || inputs[0].type != DataType::kFloat) return 0;
+    std::map<char, int64_t> sizes;
+    std::array<std::string, 2> letters;
+    int ellipsis = 0;
+    for (size_t i = 0; i < 2; ++i) {
+      letters[i] = letters_of(static_cast<int>(i), inputs[i].rank());
+      ellipsis = std::max(ellipsis, inputs[i].rank() - named(terms_[i]));
+      for (int axis = 0; axis < inputs[i].rank(); ++axis) {
+        int64_t& size = sizes[letters[i][static_cast<size_t>(axis)]];
+        size = std::max(size, inputs[i].dim(axis));
+      }
+    }
+    const std::string output = expand(output_, ellipsis);
+    kernels::GemmShape shape{1, 1, 1};
+    for (const auto& [letter, size] : sizes) {
+      const bool left = letters[0].find(letter) != std::string::npos;
+      const bool right = letters[1].find(letter) != std::string::npos;
+      const bool kept = output.find(letter) != std::string::npos;
+      if (left && right && !kept) shape.k *= size;
+      if (left && !right && kept) shape.m *= size;
+      if (!left && right && kept) shape.n *= size;
+    }
+    return kernels::gemm_workspace_size(shape, threads) * sizeof(float);
   }
 
   double flops(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
@@ -260,29 +293,23 @@ class Einsum final : public Operator {
     return rearrange(term, letters, shape, strides, type, parallel);
   }
 
-  /// Sums over the letters that are not in `wanted`, which must be the last ones.
-  static Term summed(Term term, size_t kept, DataType type, Parallel& parallel) {
-    if (term.letters.size() == kept) return term;
-    const auto axes = static_cast<int>(kept);
-    const int64_t rows = term.shape.product(0, axes);
-    const int64_t columns = term.shape.product(axes, term.shape.rank());
-    Shape shape;
-    for (int axis = 0; axis < axes; ++axis) shape.push_back(term.shape[axis]);
-    Term result{term.letters.substr(0, kept), shape, Tensor::allocate(type, shape), nullptr};
+  /// Sums over the letters that are not in `kept`.
+  static Term summed(Term term, const std::string& kept, DataType type, Parallel& parallel) {
+    uint32_t axes = 0;
+    Term result;
+    for (int axis = 0; axis < term.shape.rank(); ++axis) {
+      const char letter = term.letters[static_cast<size_t>(axis)];
+      if (kept.find(letter) == std::string::npos) {
+        axes |= 1U << static_cast<uint32_t>(axis);
+      } else {
+        result.letters += letter;
+        result.shape.push_back(term.shape[axis]);
+      }
+    }
+    if (axes == 0) return term;
+    result.owned = Tensor::allocate(type, result.shape);
     result.data = result.owned.raw();
-    visit_number_type(type, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      const T* in = static_cast<const T*>(term.data);
-      T* out = static_cast<T*>(result.owned.raw());
-      for_ranges(parallel, rows, std::max<int64_t>(1, 32768 / std::max<int64_t>(columns, 1)),
-                 [&](int64_t begin, int64_t end, int) {
-                   for (int64_t row = begin; row < end; ++row) {
-                     T sum{0};
-                     for (int64_t i = 0; i < columns; ++i) sum = wrapping_add(sum, in[row * columns + i]);
-                     out[row] = sum;
-                   }
-                 });
-    });
+    reduce(ReduceKind::kSum, type, term.data, term.shape, axes, result.owned.raw(), parallel);
     return result;
   }
 
@@ -296,79 +323,148 @@ class Einsum final : public Operator {
     return result;
   }
 
-  static Term join(const Term& a, const Term& b, const std::string& wanted, DataType type, Parallel& parallel) {
+  /// The distance between neighbours of `letters` counted as one axis; nullopt when they do not lie like one. Zero for
+  /// no letters.
+  static std::optional<int64_t> stride_of(const Term& term, const std::string& letters) {
+    if (letters.empty()) return 0;
+    const size_t first = term.letters.find(letters);
+    if (first == std::string::npos) return std::nullopt;
+    return strides_of(term.shape)[static_cast<int>(first + letters.size() - 1)];
+  }
+
+  /// An operand of a product: where its matrices begin, and how far apart their rows and columns are.
+  struct Operand {
+    Term term;
+    int64_t outer_stride = 0;  ///< of the letters that stay: rows of A, columns of B
+    int64_t sum_stride = 0;
+    Shape batch_strides;
+
+    int64_t offset(int64_t index, const Shape& batch) const {
+      int64_t result = 0;
+      for (int axis = batch.rank() - 1; axis >= 0; --axis) {
+        result += index % batch[axis] * batch_strides[axis];
+        index /= batch[axis];
+      }
+      return result;
+    }
+  };
+
+  static Operand make_operand(Term term, const std::string& batch, const std::string& outer, const std::string& sum,
+                              DataType type, Parallel& parallel) {
+    term = summed(std::move(term), batch + outer + sum, type, parallel);
+    std::optional<int64_t> outer_stride = stride_of(term, outer);
+    std::optional<int64_t> sum_stride = stride_of(term, sum);
+    // Kernels want one of them to be 1, or they gather element by element.
+    const bool fits = outer_stride && sum_stride && (*outer_stride <= 1 || *sum_stride <= 1);
+    if (!fits) {
+      term = ordered(std::move(term), batch + outer + sum, type, parallel);
+      outer_stride = stride_of(term, outer);
+      sum_stride = stride_of(term, sum);
+    }
+    Operand operand{std::move(term), outer_stride.value_or(0), sum_stride.value_or(0), {}};
+    const Shape strides = strides_of(operand.term.shape);
+    for (const char letter : batch) {
+      operand.batch_strides.push_back(strides[static_cast<int>(operand.term.letters.find(letter))]);
+    }
+    return operand;
+  }
+
+  /// The product of two terms. `output` is the output's letters where this is the last one: it may be written there.
+  static Term join(const Term& a, const Term& b, const std::string& wanted, const std::string* output,
+                   RunContext& context) {
+    const DataType type = context.input(0).type;
+    Parallel& parallel = context.parallel();
     const auto has = [](const std::string& letters, char letter) { return letters.find(letter) != std::string::npos; };
-    const std::string batch = pick(a, [&](char c) { return has(b.letters, c) && has(wanted, c); });
+    std::string batch;
+    for (const char letter : wanted) {
+      if (has(a.letters, letter) && has(b.letters, letter) && !has(batch, letter)) batch += letter;
+    }
     const std::string sum = pick(a, [&](char c) { return has(b.letters, c) && !has(wanted, c); });
     const std::string rows = pick(a, [&](char c) { return !has(b.letters, c) && has(wanted, c); });
     const std::string columns = pick(b, [&](char c) { return !has(a.letters, c) && has(wanted, c); });
-    const std::string a_alone = pick(a, [&](char c) { return !has(b.letters, c) && !has(wanted, c); });
-    const std::string b_alone = pick(b, [&](char c) { return !has(a.letters, c) && !has(wanted, c); });
-    const std::string a_order = batch + rows + sum;
-    const std::string b_order = batch + columns + sum;
-    const Term left = summed(ordered(a, a_order + a_alone, type, parallel), a_order.size(), type, parallel);
-    const Term right = summed(ordered(b, b_order + b_alone, type, parallel), b_order.size(), type, parallel);
+    const Operand left = make_operand(a, batch, rows, sum, type, parallel);
+    const Operand right = make_operand(b, batch, columns, sum, type, parallel);
 
     Term result;
     result.letters = batch + rows + columns;
-    for (const char letter : batch + rows) result.shape.push_back(left.size(letter));
-    for (const char letter : columns) result.shape.push_back(right.size(letter));
-    result.owned = Tensor::allocate(type, result.shape);
-    result.data = result.owned.raw();
+    for (const char letter : batch + rows) result.shape.push_back(left.term.size(letter));
+    for (const char letter : columns) result.shape.push_back(right.term.size(letter));
+    if (output != nullptr && result.letters == pick_letters(*output, result.letters)) {
+      result.data = context.output(0).data;
+    } else {
+      result.owned = Tensor::allocate(type, result.shape);
+      result.data = result.owned.raw();
+    }
     const auto product = [](const Term& term, const std::string& letters) {
       int64_t size = 1;
       for (const char letter : letters) size *= term.size(letter);
       return size;
     };
-    multiply(product(left, batch), {product(left, rows), product(right, columns), product(left, sum)}, left, right,
-             result.owned, parallel);
+    Shape batch_shape;
+    for (const char letter : batch) batch_shape.push_back(left.term.size(letter));
+    const kernels::GemmShape shape{product(left.term, rows), product(right.term, columns), product(left.term, sum)};
+    if (batch_shape.elements() * shape.m * shape.n > 0) {
+      multiply(batch_shape, shape, left, right, const_cast<void*>(result.data), context);
+    }
     return result;
   }
 
-  static void multiply(int64_t batch, const kernels::GemmShape& shape, const Term& left, const Term& right, Tensor& out,
-                       Parallel& parallel) {
-    if (out.elements() == 0) return;
-    if (out.type() == DataType::kFloat) {
-      const auto* a = static_cast<const float*>(left.data);
-      const auto* b = static_cast<const float*>(right.data);
-      float* c = out.values<float>().data();
-      Tensor workspace = Tensor::allocate(
-          DataType::kFloat, Shape{static_cast<int64_t>(kernels::gemm_workspace_size(shape, parallel.threads()))});
+  /// Those letters of `all` that are among `some`, in their order.
+  static std::string pick_letters(const std::string& all, const std::string& some) {
+    std::string result;
+    for (const char letter : all) {
+      if (some.find(letter) != std::string::npos) result += letter;
+    }
+    return result;
+  }
+
+  static void multiply(const Shape& batch, const kernels::GemmShape& shape, const Operand& left, const Operand& right,
+                       void* out, RunContext& context) {
+    const DataType type = context.input(0).type;
+    if (type == DataType::kFloat) {
+      const auto* a = static_cast<const float*>(left.term.data);
+      const auto* b = static_cast<const float*>(right.term.data);
+      auto* c = static_cast<float*>(out);
+      const size_t floats = kernels::gemm_workspace_size(shape, context.parallel().threads());
+      auto* workspace = reinterpret_cast<float*>(context.workspace().data());
+      Tensor own;
+      if (context.workspace().size() < floats * sizeof(float)) {
+        own = Tensor::allocate(DataType::kFloat, Shape{static_cast<int64_t>(floats)});
+        workspace = own.values<float>().data();
+      }
       kernels::GemmStrides strides;
-      strides.a_row = shape.k;
-      strides.b_row = 1;
-      strides.b_column = shape.k;
+      strides.a_row = left.outer_stride;
+      strides.a_column = left.sum_stride;
+      strides.b_row = right.sum_stride;
+      strides.b_column = right.outer_stride;
       strides.c_row = shape.n;
       const auto operands = [&](int64_t i) {
-        return kernels::GemmOperands{a + i * shape.m * shape.k, b + i * shape.n * shape.k, c + i * shape.m * shape.n,
+        return kernels::GemmOperands{a + left.offset(i, batch), b + right.offset(i, batch), c + i * shape.m * shape.n,
                                      nullptr};
       };
-      return kernels::gemm_batched(batch, shape, strides, operands, {}, workspace.values<float>().data(), parallel);
+      return kernels::gemm_batched(batch.elements(), shape, strides, operands, {}, workspace, context.parallel());
     }
-    visit_number_type(out.type(), [&](auto tag) {
+    visit_number_type(type, [&](auto tag) {
       using T = typename decltype(tag)::type;
-      const T* a = static_cast<const T*>(left.data);
-      const T* b = static_cast<const T*>(right.data);
-      for (int64_t i = 0; i < batch; ++i) {
-        multiply_matrices<T>(shape, {a + i * shape.m * shape.k, shape.k, 1}, {b + i * shape.n * shape.k, 1, shape.k},
-                             out.values<T>().data() + i * shape.m * shape.n, parallel);
+      const T* a = static_cast<const T*>(left.term.data);
+      const T* b = static_cast<const T*>(right.term.data);
+      for (int64_t i = 0; i < batch.elements(); ++i) {
+        multiply_matrices<T>(shape, {a + left.offset(i, batch), left.outer_stride, left.sum_stride},
+                             {b + right.offset(i, batch), right.sum_stride, right.outer_stride},
+                             static_cast<T*>(out) + i * shape.m * shape.n, context.parallel());
       }
     });
   }
 
   /// Sums what is left over and writes the axes in the output's order; axes of one that were dropped come back.
   static void finish(Term term, const std::string& output, RunContext& context) {
-    const DataType type = context.input(0).type;
-    const std::string kept = pick(term, [&](char c) { return output.find(c) != std::string::npos; });
-    const std::string rest = pick(term, [&](char c) { return output.find(c) == std::string::npos; });
-    std::string order;
-    for (const char letter : output) {
-      if (kept.find(letter) != std::string::npos) order += letter;
-    }
-    const Term result = summed(ordered(std::move(term), order + rest, type, context.parallel()), order.size(), type,
-                               context.parallel());
     const TensorView& y = context.output(0);
-    if (y.elements() > 0) copy_all({const_cast<void*>(result.data), y.dims, type}, y, context.parallel());
+    if (term.data == y.data || y.elements() == 0) return;
+    const DataType type = context.input(0).type;
+    const std::string order = pick_letters(output, term.letters);
+    const Term sums = summed(std::move(term), order, type, context.parallel());
+    const Term result = ordered(sums, order, type, context.parallel());
+    copy_all({const_cast<void*>(result.data), y.dims, type}, y, context.parallel());
   }
 
   std::string text_;
