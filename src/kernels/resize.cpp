@@ -15,7 +15,8 @@ namespace {
 
 using IndexTag = hn::RebindToSigned<FloatTag>;
 
-// One row: the image's row 0 is `in`.
+// One row: the image's row 0 is `in`. Every form blends the rows first, then the columns, so that all give the same
+// bits.
 struct ResizeRow {
   const ResizeAxis& height;
   const ResizeAxis& width;
@@ -59,11 +60,11 @@ void blend_row_blocked(const ResizeRow& r) {
     const BlockVector left_weight = hn::Set(d, weight[x]);
     const BlockVector right_weight = hn::Set(d, weight[out_w + x]);
     for (int i = 0; i < kBlock; i += kLanes) {
-      BlockVector upper = hn::Mul(hn::LoadU(d, top + left + i), left_weight);
-      upper = hn::MulAdd(hn::LoadU(d, top + right + i), right_weight, upper);
-      BlockVector lower = hn::Mul(hn::LoadU(d, bottom + left + i), left_weight);
-      lower = hn::MulAdd(hn::LoadU(d, bottom + right + i), right_weight, lower);
-      hn::StoreU(hn::MulAdd(lower, bottom_weight, hn::Mul(upper, top_weight)), d, r.out + x * kBlock + i);
+      BlockVector first = hn::Mul(hn::LoadU(d, top + left + i), top_weight);
+      first = hn::MulAdd(hn::LoadU(d, bottom + left + i), bottom_weight, first);
+      BlockVector second = hn::Mul(hn::LoadU(d, top + right + i), top_weight);
+      second = hn::MulAdd(hn::LoadU(d, bottom + right + i), bottom_weight, second);
+      hn::StoreU(hn::MulAdd(second, right_weight, hn::Mul(first, left_weight)), d, r.out + x * kBlock + i);
     }
   }
 }
@@ -77,14 +78,13 @@ void filter_row_blocked(const ResizeRow& r) {
   for (int64_t x = 0; x < out_w; ++x) {
     for (int i = 0; i < kBlock; i += kLanes) {
       BlockVector sum = hn::Zero(d);
-      for (int64_t ty = 0; ty < r.height.taps; ++ty) {
-        const float* row = r.source(ty) + i;
+      for (int64_t tx = 0; tx < r.width.taps; ++tx) {
+        const int64_t column = int64_t{index[tx * out_w + x]} * kBlock + i;
         BlockVector line = hn::Zero(d);
-        for (int64_t tx = 0; tx < r.width.taps; ++tx) {
-          const BlockVector w = hn::Set(d, r.width.weight.empty() ? 1.0F : weight[tx * out_w + x]);
-          line = hn::MulAdd(hn::LoadU(d, row + int64_t{index[tx * out_w + x]} * kBlock), w, line);
+        for (int64_t ty = 0; ty < r.height.taps; ++ty) {
+          line = hn::MulAdd(hn::LoadU(d, r.source(ty) + column), hn::Set(d, r.weight(ty)), line);
         }
-        sum = hn::MulAdd(line, hn::Set(d, r.weight(ty)), sum);
+        sum = hn::MulAdd(line, hn::Set(d, r.width.weight.empty() ? 1.0F : weight[tx * out_w + x]), sum);
       }
       hn::StoreU(sum, d, r.out + x * kBlock + i);
     }
@@ -126,19 +126,62 @@ HWY_INLINE void filter_pixels_plain(D d, const ResizeRow& r, int64_t x) {
   const int32_t* index = r.width.index.data() + x;
   const float* weight = r.width.weight.data() + x;
   V sum = hn::Zero(d);
-  for (int64_t ty = 0; ty < r.height.taps; ++ty) {
-    const float* row = r.source(ty);
+  for (int64_t tx = 0; tx < r.width.taps; ++tx) {
+    const auto places = hn::LoadU(di, index + tx * out_w);
     V line = hn::Zero(d);
-    for (int64_t tx = 0; tx < r.width.taps; ++tx) {
-      const V w = r.width.weight.empty() ? hn::Set(d, 1.0F) : hn::LoadU(d, weight + tx * out_w);
-      line = hn::MulAdd(hn::GatherIndex(d, row, hn::LoadU(di, index + tx * out_w)), w, line);
+    for (int64_t ty = 0; ty < r.height.taps; ++ty) {
+      line = hn::MulAdd(hn::GatherIndex(d, r.source(ty), places), hn::Set(d, r.weight(ty)), line);
     }
-    sum = hn::MulAdd(line, hn::Set(d, r.weight(ty)), sum);
+    sum = hn::MulAdd(line, r.width.weight.empty() ? hn::Set(d, 1.0F) : hn::LoadU(d, weight + tx * out_w), sum);
   }
   hn::StoreU(sum, d, r.out + x);
 }
 
+// The same from one row of pixels that the taps of the height are in already.
+template <class D>
+HWY_INLINE void filter_pixels_of_row(D d, const ResizeRow& r, const float* row, int64_t x) {
+  const hn::RebindToSigned<D> di;
+  const int64_t out_w = r.width.out_size;
+  const int32_t* index = r.width.index.data() + x;
+  const float* weight = r.width.weight.data() + x;
+  hn::Vec<D> sum = hn::Zero(d);
+  for (int64_t tx = 0; tx < r.width.taps; ++tx) {
+    const auto w = r.width.weight.empty() ? hn::Set(d, 1.0F) : hn::LoadU(d, weight + tx * out_w);
+    sum = hn::MulAdd(hn::GatherIndex(d, row, hn::LoadU(di, index + tx * out_w)), w, sum);
+  }
+  hn::StoreU(sum, d, r.out + x);
+}
+
+// The widest row that is blended on the stack.
+constexpr int64_t kWidestRow = 4096;
+
+// Rows first: that reads them once and in order, and leaves as many gathers, which are slow, as the width has taps.
+void filter_row_in_two_steps(const ResizeRow& r) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t in_w = r.width.in_size;
+  HWY_ALIGN float blended[kWidestRow];
+  for (int64_t x = 0; x < in_w; x += lanes) {
+    const bool whole = x + lanes <= in_w;
+    const auto left = static_cast<size_t>(in_w - x);
+    FloatVector sum = hn::Zero(d);
+    for (int64_t ty = 0; ty < r.height.taps; ++ty) {
+      const float* p = r.source(ty) + x;
+      sum = hn::MulAdd(whole ? hn::LoadU(d, p) : load_tail(d, p, left), hn::Set(d, r.weight(ty)), sum);
+    }
+    if (whole) {
+      hn::StoreU(sum, d, blended + x);
+    } else {
+      store_tail(sum, d, blended + x, left);
+    }
+  }
+  int64_t x = 0;
+  for (; x + lanes <= r.width.out_size; x += lanes) filter_pixels_of_row(d, r, blended, x);
+  for (; x < r.width.out_size; ++x) filter_pixels_of_row(hn::CappedTag<float, 1>(), r, blended, x);
+}
+
 void filter_row_plain(const ResizeRow& r) {
+  if (r.height.taps > 1 && r.width.in_size <= kWidestRow) return filter_row_in_two_steps(r);
   const FloatTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t x = 0;
