@@ -46,11 +46,22 @@ double reflect(double x, double low, double high) {
   return x;
 }
 
-/// What one axis contributes to a sample: places along it, -1 where there is nothing, and their weights.
+/// What one axis contributes to a sample: places along it and their weights.
 struct AxisTaps {
   std::array<int64_t, 4> place{};
   std::array<double, 4> weight{};
   int count = 0;
+};
+
+/// Points that are sampled together.
+constexpr int64_t kBlock = 64;
+constexpr size_t kMostTaps = 64;  ///< of a point: 4 along each of 3 axes
+
+/// Of each point of a block the taps [begin[p], begin[p + 1]): places within a channel's image and their weights.
+struct PointTaps {
+  std::array<size_t, kBlock + 1> begin;
+  std::array<int64_t, kBlock * kMostTaps> offset;
+  std::array<double, kBlock * kMostTaps> weight;
 };
 
 class GridSample final : public Operator {
@@ -112,38 +123,60 @@ class GridSample final : public Operator {
     const int64_t image = x.shape().product(2, x.rank());
     const int64_t points = y.shape().product(2, y.rank());
     const auto* grid = context.input(1).as<G>();
-    for_ranges(context.parallel(), y.dim(0) * points, std::max<int64_t>(1, 4096 / std::max<int64_t>(channels, 1)),
+    if (channels == 0 || points == 0) return;
+    const int64_t blocks = (points + kBlock - 1) / kBlock;
+    for_ranges(context.parallel(), y.dim(0) * blocks, std::max<int64_t>(1, 4096 / (kBlock * channels)),
                [&](int64_t begin, int64_t end, int) {
-                 std::array<AxisTaps, kMostAxes> taps;
-                 for (int64_t i = begin; i < end; ++i) {
-                   // The grid counts axes from the last one.
-                   for (int axis = 0; axis < axes; ++axis) {
-                     const double n = static_cast<double>(grid[i * axes + (axes - 1 - axis)]);
-                     taps[static_cast<size_t>(axis)] = axis_taps(n, x.dim(axis + 2));
-                   }
-                   const T* in = x.as<T>() + i / points * channels * image;
-                   T* out = y.as<T>() + i / points * channels * points + i % points;
-                   for (int64_t c = 0; c < channels; ++c) {
-                     out[c * points] = static_cast<T>(gather(in + c * image, x.shape(), taps, 0, axes));
+                 PointTaps taps;
+                 for (int64_t task = begin; task < end; ++task) {
+                   const int64_t sample = task / blocks;
+                   const int64_t first = task % blocks * kBlock;
+                   const int64_t count = std::min(kBlock, points - first);
+                   find_taps(grid + (sample * points + first) * axes, count, x.shape(), taps);
+                   const T* in = x.as<T>() + sample * channels * image;
+                   T* out = y.as<T>() + sample * channels * points + first;
+                   for (int64_t c = 0; c < channels; ++c, in += image, out += points) {
+                     for (size_t p = 0; p < static_cast<size_t>(count); ++p) {
+                       double sum = 0.0;
+                       for (size_t k = taps.begin[p]; k < taps.begin[p + 1]; ++k) {
+                         sum += taps.weight[k] * static_cast<double>(in[taps.offset[k]]);
+                       }
+                       out[p] = static_cast<T>(sum);
+                     }
                    }
                  }
                });
   }
 
-  template <class T>
-  static double gather(const T* in, const Shape& shape, const std::array<AxisTaps, kMostAxes>& taps, int axis,
-                       int axes) {
-    const AxisTaps& own = taps[static_cast<size_t>(axis)];
-    const int64_t stride = shape.product(axis + 3, axes + 2);
-    double sum = 0.0;
-    for (int i = 0; i < own.count; ++i) {
-      const int64_t place = own.place[static_cast<size_t>(i)];
-      if (place < 0) continue;
-      const T* next = in + place * stride;
-      const double value = axis + 1 == axes ? static_cast<double>(*next) : gather(next, shape, taps, axis + 1, axes);
-      sum += own.weight[static_cast<size_t>(i)] * value;
+  /// The taps of `count` points: all combinations of those of their axes. They serve all channels.
+  template <class G>
+  void find_taps(const G* grid, int64_t count, const Shape& x, PointTaps& taps) const {
+    const int axes = x.rank() - 2;
+    size_t end = 0;
+    for (int64_t p = 0; p < count; ++p) {
+      taps.begin[static_cast<size_t>(p)] = end;
+      const size_t start = end;
+      taps.offset[end] = 0;
+      taps.weight[end++] = 1.0;
+      for (int axis = 0; axis < axes; ++axis) {
+        // The grid counts axes from the last one.
+        const double n = static_cast<double>(grid[p * axes + (axes - 1 - axis)]);
+        const AxisTaps own = axis_taps(n, x[axis + 2]);
+        const size_t present = end - start;
+        // From the last to the first, so that none is overwritten before it was read.
+        for (size_t k = present; k-- > 0;) {
+          const int64_t offset = taps.offset[start + k] * x[axis + 2];
+          const double weight = taps.weight[start + k];
+          for (size_t t = 0; t < static_cast<size_t>(own.count); ++t) {
+            const size_t place = start + k * static_cast<size_t>(own.count) + t;
+            taps.offset[place] = offset + own.place[t];
+            taps.weight[place] = weight * own.weight[t];
+          }
+        }
+        end = start + present * static_cast<size_t>(own.count);
+      }
     }
-    return sum;
+    taps.begin[static_cast<size_t>(count)] = end;
   }
 
   AxisTaps axis_taps(double n, int64_t size) const {
