@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "attune/error.h"
+#include "kernels/vector_math.h"
 #include "ops/broadcast.h"
 #include "ops/element_types.h"
 #include "ops/map_elements.h"
@@ -75,12 +77,20 @@ class Cumulative final : public Operator {
     for (int64_t column = 0; column < columns; ++column) y[column] = exclusive_ ? T{kProduct} : x[column];
     for (int64_t i = 1; i < size; ++i) {
       const T* addend = exclusive_ ? x : x + step;
-      for (int64_t column = 0; column < columns; ++column) {
-        y[step + column] = kProduct ? wrapping_mul(y[column], addend[column]) : wrapping_add(y[column], addend[column]);
-      }
+      add_row(y, addend, y + step, columns);
       x += step;
       y += step;
     }
+  }
+
+  /// out = a + b or a * b; long rows of floats by the kernel.
+  template <class T>
+  static void add_row(const T* a, const T* b, T* out, int64_t n) {
+    constexpr int64_t kLeastVector = 8;
+    if constexpr (std::is_same_v<T, float> && !kProduct) {
+      if (n >= kLeastVector) return kernels::map_binary(kernels::BinaryFunction::kAdd, a, 1, b, 1, out, n);
+    }
+    for (int64_t i = 0; i < n; ++i) out[i] = kProduct ? wrapping_mul(a[i], b[i]) : wrapping_add(a[i], b[i]);
   }
 
   static constexpr int64_t kColumns = 256;

@@ -33,23 +33,34 @@ class GatherElements final : public Operator {
     const IndexedRows rows(x.shape(), indices.shape(), resolve_axis(axis_, x.rank()));
     kernels::with_element_type(element_of(x.type), [&](auto type) {
       using T = decltype(type);
-      const T* source = static_cast<const T*>(x.data);
-      T* target = static_cast<T*>(y.data);
-      for_ranges(context.parallel(), rows.count(), std::max<int64_t>(16384 / rows.length(), 1),
-                 [&](int64_t begin, int64_t end, int) {
-                   for (int64_t row = begin; row < end; ++row) {
-                     const T* base = source + rows.offset(row);
-                     const int64_t first = row * rows.length();
-                     for (int64_t i = 0; i < rows.length(); ++i) {
-                       const int64_t index = resolve_index(indices.integer(first + i), rows.extent());
-                       target[first + i] = base[i * rows.step() + index * rows.axis_stride()];
-                     }
-                   }
-                 });
+      if (indices.type == DataType::kInt64) {
+        gather<T>(context, rows, static_cast<const T*>(x.data), indices.as<int64_t>(), static_cast<T*>(y.data));
+      } else {
+        gather<T>(context, rows, static_cast<const T*>(x.data), indices.as<int32_t>(), static_cast<T*>(y.data));
+      }
     });
   }
 
  private:
+  template <class T, class Index>
+  static void gather(RunContext& context, const IndexedRows& rows, const T* source, const Index* indices, T* target) {
+    const int64_t length = rows.length();
+    const int64_t extent = rows.extent();
+    const int64_t step = rows.step();
+    const int64_t stride = rows.axis_stride();
+    for_ranges(context.parallel(), rows.count(), std::max<int64_t>(16384 / length, 1),
+               [&](int64_t begin, int64_t end, int) {
+                 for (int64_t row = begin; row < end; ++row) {
+                   const T* base = source + rows.offset(row);
+                   const Index* index = indices + row * length;
+                   T* out = target + row * length;
+                   for (int64_t i = 0; i < length; ++i) {
+                     out[i] = base[i * step + resolve_index(int64_t{index[i]}, extent) * stride];
+                   }
+                 }
+               });
+  }
+
   void check_shapes(const Shape& data, const Shape& indices) const {
     const int axis = resolve_axis(axis_, data.rank());
     check_indexed_shapes(data, indices, axis);

@@ -12,8 +12,9 @@ namespace attune::ops {
 
 /// `index` in [-extent, extent) counted from the front. Throws Error(kInvalidArgument) when it is outside.
 inline int64_t resolve_index(int64_t index, int64_t extent) {
+  if (static_cast<uint64_t>(index) < static_cast<uint64_t>(extent)) return index;  // one comparison for nearly all
   if (index < -extent || index >= extent) throw_index_outside(index, extent);
-  return index < 0 ? index + extent : index;
+  return index + extent;
 }
 
 /// GatherElements and ScatterElements: as many dimensions, and none of the indices' larger than the data's but along

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <vector>
 
@@ -46,19 +47,33 @@ struct Limits {
   bool has_score = false;
 };
 
-/// The boxes that stay for one class of one image, best first; of equal scores the lower index.
+/// A number that is larger for the better candidate: the higher score, of equal ones the lower index.
+uint64_t rank_of(float score, int64_t index) {
+  const auto bits = std::bit_cast<uint32_t>(score + 0.0F);  // the two zeros are equal
+  const uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+  return uint64_t{ordered} << 32 | (0xFFFFFFFFU - static_cast<uint32_t>(index));
+}
+
+int64_t index_of(uint64_t rank) { return 0xFFFFFFFFU - static_cast<uint32_t>(rank); }
+
+/// The boxes that stay for one class of one image, best first; of equal scores the lower index. The candidates are a
+/// heap: often enough boxes are found long before all are in order.
 std::vector<int64_t> select(const float* boxes, const float* scores, int64_t count, bool is_center,
                             const Limits& limits) {
-  std::vector<int64_t> candidates;
+  std::vector<uint64_t> candidates;
+  candidates.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     // A score that is no number has no place in an order.
-    if (limits.has_score ? scores[i] > limits.score : scores[i] == scores[i]) candidates.push_back(i);
+    const bool counts = limits.has_score ? scores[i] > limits.score : scores[i] == scores[i];
+    if (counts) candidates.push_back(rank_of(scores[i], i));
   }
-  std::stable_sort(candidates.begin(), candidates.end(), [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
+  std::make_heap(candidates.begin(), candidates.end());
   std::vector<int64_t> kept;
   std::vector<Box> kept_boxes;
-  for (const int64_t candidate : candidates) {
-    if (static_cast<int64_t>(kept.size()) >= limits.most) break;
+  while (!candidates.empty() && static_cast<int64_t>(kept.size()) < limits.most) {
+    std::pop_heap(candidates.begin(), candidates.end());
+    const int64_t candidate = index_of(candidates.back());
+    candidates.pop_back();
     const Box box = read_box(boxes + candidate * 4, is_center);
     const bool hidden = std::any_of(kept_boxes.begin(), kept_boxes.end(),
                                     [&](const Box& other) { return overlaps(box, other, limits.overlap); });

@@ -172,6 +172,10 @@ class ScatterND final : public Operator {
           const int axis = static_cast<int>(k);
           offset += resolve_index(indices.integer(tuple * depth + k), x.dim(axis)) * strides[axis];
         }
+        if (reduction_ == ScatterReduction::kNone) {
+          std::copy_n(source + tuple * run, run, target + offset);
+          continue;
+        }
         for (int64_t i = 0; i < run; ++i) combine(target[offset + i], source[tuple * run + i]);
       }
     });

@@ -72,9 +72,13 @@ class TopK final : public Operator {
     with_number_type(x.type, [&](auto value) {
       using T = decltype(value);
       if (largest_) {
-        select<T>(context, axis, shape[axis], values, indices, [](T a, T b) { return less(b, a); });
+        select<T>(
+            context, axis, shape[axis], values, indices, [](T a, T b) { return less(b, a); },
+            [](T a, T b) { return !(a <= b); });
       } else {
-        select<T>(context, axis, shape[axis], values, indices, [](T a, T b) { return less(a, b); });
+        select<T>(
+            context, axis, shape[axis], values, indices, [](T a, T b) { return less(a, b); },
+            [](T a, T b) { return !(a >= b); });
       }
     });
   }
@@ -92,10 +96,10 @@ class TopK final : public Operator {
                 fmt::format("k argument [{}] should not be greater than specified axis dim value [{}]", count, dim));
   }
 
-  /// `before(a, b)`: value a comes before value b.
-  template <class T, class Before>
+  /// `before(a, b)`: value a comes before value b. `may_precede`, one comparison, holds wherever that does.
+  template <class T, class Before, class MayPrecede>
   static void select(const RunContext& context, int axis, int64_t count, const TensorView& values,
-                     const TensorView& indices, Before before) {
+                     const TensorView& indices, Before before, MayPrecede may_precede) {
     const TensorView& x = context.input(0);
     const int64_t extent = x.dim(axis);
     const int64_t inner = x.shape().product(axis + 1, x.rank());
@@ -120,7 +124,7 @@ class TopK final : public Operator {
                      std::iota(order, order + extent, int64_t{0});
                      // A heap of the best wins while it is small against the row.
                      if (count < extent / 8) {
-                       std::partial_sort(order, order + count, order + extent, first);
+                       select_by_heap(in, inner, order, count, extent, before, may_precede, first);
                      } else {
                        std::nth_element(order, order + count - 1, order + extent, first);
                        std::sort(order, order + count, first);
@@ -133,6 +137,24 @@ class TopK final : public Operator {
                    }
                  }
                });
+  }
+
+  /// The best `count` of a row, sorted, at the front of `order`. Most elements are no better than the worst of those
+  /// kept, which one comparison with a value at hand tells; among equals the earlier one stays.
+  template <class T, class Before, class MayPrecede, class First>
+  static void select_by_heap(const T* in, int64_t inner, int64_t* order, int64_t count, int64_t extent, Before before,
+                             MayPrecede may_precede, First first) {
+    std::make_heap(order, order + count, first);
+    T worst = in[order[0] * inner];
+    for (int64_t i = count; i < extent; ++i) {
+      const T value = in[i * inner];
+      if (!may_precede(value, worst) || !before(value, worst)) continue;
+      std::pop_heap(order, order + count, first);
+      order[count - 1] = i;
+      std::push_heap(order, order + count, first);
+      worst = in[order[0] * inner];
+    }
+    std::sort_heap(order, order + count, first);
   }
 
   int64_t axis_;
