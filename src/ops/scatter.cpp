@@ -44,9 +44,9 @@ T reduce(T a, T b) {
   } else if constexpr (kReduction == ScatterReduction::kMul) {
     return wrapping_mul(a, b);
   } else if constexpr (kReduction == ScatterReduction::kMax) {
-    return std::max(a, b);
+    return a > b ? a : b;  // of a NaN and an update the update, as in onnxruntime
   } else {
-    return std::min(a, b);
+    return a < b ? a : b;
   }
 }
 

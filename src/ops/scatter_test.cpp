@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "ops/op_test.h"
 #include "tensor/float16.h"
 
@@ -147,6 +149,19 @@ TEST(ScatterND, ReplacesAndReduces) {
       .input<bool>({1}, {true})
       .output<bool>({2, 2}, {false, true, true, true})
       .run();
+}
+
+TEST(ScatterND, AnUpdateReplacesNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const char* reduction : {"max", "min"}) {
+    OpTest("ScatterND", 18)
+        .attribute("reduction", std::string(reduction))
+        .input<float>({2}, {nan, 1})
+        .input<int64_t>({2, 1}, {0, 1})
+        .input<float>({2}, {2, nan})
+        .output<float>({2}, {2, nan})
+        .run();
+  }
 }
 
 TEST(ScatterND, ReducesHalves) {
