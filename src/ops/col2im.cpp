@@ -35,7 +35,7 @@ class Col2Im final : public Operator {
       for (const int64_t size : *image) y.push_back(size);
       return context.set_output(0, context.type(0), y);
     }
-    if (!context.has_shape(1) || !is_known(context.shape(1)[0])) return;
+    if (!context.has_shape(1) || context.shape(1).rank() != 1 || !is_known(context.shape(1)[0])) return;
     Shape y{x[0], context.fresh_dim()};
     for (int64_t axis = 0; axis < context.shape(1)[0]; ++axis) y.push_back(context.fresh_dim());
     context.set_output(0, context.type(0), y);

@@ -72,7 +72,8 @@ class LinearAttention final : public Operator {
     if (context.output_count() > 1) {
       Shape present = state;
       for (int axis = 2; axis < 4; ++axis) {
-        if (!is_known(present[axis])) present[axis] = context.fresh_dim();
+        if (is_known(present[axis])) continue;
+        present[axis] = context.has_shape(kPast) ? context.shape(kPast)[axis] : context.fresh_dim();
       }
       context.set_output(1, state_type, present);
     }
@@ -218,7 +219,8 @@ class CausalConvWithState final : public Operator {
     }
     context.set_output(0, context.type(0), x);
     if (context.output_count() > 1) {
-      context.set_output(1, context.type(0), Shape{x[0], x[1], is_known(before) ? before : context.fresh_dim()});
+      const int64_t kept = context.has_shape(3) ? context.shape(3)[2] : context.fresh_dim();
+      context.set_output(1, context.type(0), Shape{x[0], x[1], is_known(before) ? before : kept});
     }
   }
 

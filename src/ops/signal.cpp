@@ -85,7 +85,8 @@ class Dft final : public Operator {
     std::optional<int64_t> axis = axis_is_input_ ? -2 : axis_;
     if (axis_is_input_ && context.has_input(2)) axis = known_scalar(context, 2, "DFT's axis");
     if (!axis) {
-      for (int i = 0; i + 1 < y.rank(); ++i) y[i] = context.fresh_dim();
+      const bool keeps_sizes = !context.has_input(1) && !onesided_;
+      for (int i = 0; !keeps_sizes && i + 1 < y.rank(); ++i) y[i] = context.fresh_dim();
       return context.set_output(0, context.type(0), y);
     }
     const int place = signal_axis(*axis, y.rank());
@@ -195,7 +196,7 @@ class Stft final : public Operator {
     std::optional<int64_t> frame;
     if (context.has_input(3)) {
       frame = known_scalar(context, 3, "STFT's frame_length");
-    } else if (context.has_shape(2) && is_known(context.shape(2)[0])) {
+    } else if (context.has_shape(2) && context.shape(2).rank() == 1 && is_known(context.shape(2)[0])) {
       frame = context.shape(2)[0];
     }
     Shape y{x[0], context.fresh_dim(), context.fresh_dim(), 2};
