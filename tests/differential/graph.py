@@ -51,11 +51,14 @@ class Value:
         return not is_float(self.dtype) or bool(np.all(np.isfinite(self.array)))
 
     def is_between(self, low: float | None, high: float | None) -> bool:
-        """Whether all elements are; NaN is not."""
+        """Whether all elements are, however they were rounded; NaN is not."""
         if low is None and high is None:
             return True
         wide = self.array.astype(np.float64)
-        return bool(np.all((wide >= (-np.inf if low is None else low)) & (wide <= (np.inf if high is None else high))))
+        slack = 0 if self.is_exact else rounding.tolerance(self.array, self.shaken, self.least)
+        above = wide - slack >= (-np.inf if low is None else low)
+        below = wide + slack <= (np.inf if high is None else high)
+        return bool(np.all(above & below))
 
 
 class Graph:

@@ -105,6 +105,11 @@ ONNX_WRONG = [
         "where the last window reaches beyond the image it counts other pixels, and pads on the other side",
         lambda node, opset, arrays: bool(attribute(node, "ceil_mode", 0)),
     ),
+    Known(
+        ("ConvTranspose",),
+        "with auto_pad SAME its result has another size than onnxruntime's and ONNX's text",
+        lambda node, opset, arrays: _pads_to_the_same_size(node),
+    ),
     Known(("Erf",), "computes in float", _is_double),
     Known(
         ("GlobalMaxPool",),

@@ -32,16 +32,17 @@ def shake(
     precision: np.dtype | None = None,
     cancels: float = 0,
 ) -> np.ndarray:
-    """The array with each number moved up or down by `units` roundings of its type, or of a coarser `precision`.
+    """The array with each number moved up or down by one or two times `units` roundings of its type or a `precision`.
 
     What is left of numbers as large as `cancels` moves by as much as they do.
     """
     if not is_float(array.dtype):
         return array
-    signs = rng.integers(0, 2, array.shape) * 2 - 1
+    # Different sizes, so that what is moved one way here does not cancel exactly with what is moved the other there.
+    moves = (rng.integers(0, 2, array.shape) * 2 - 1) * rng.uniform(1, 2, array.shape)
     wide = array.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = wide + step(array.dtype, precision, units) * signs * np.maximum(np.abs(wide), cancels)
+        moved = wide + step(array.dtype, precision, units) * moves * np.maximum(np.abs(wide), cancels)
         return np.asarray(moved.astype(array.dtype))
 
 

@@ -51,7 +51,9 @@ def window(g: Graph, sides: tuple[int, ...], dilates: bool = True, ceil: bool = 
     if padding:
         attributes["pads"] = begin + end
     elif g.chance(0.3):
-        attributes["auto_pad"] = g.pick("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET")
+        # With a stride longer than the kernel SAME asks for negative pads, which onnxruntime refuses.
+        same = ("SAME_UPPER", "SAME_LOWER") if all(s <= k for s, k in zip(strides, kernel, strict=True)) else ()
+        attributes["auto_pad"] = g.pick(*same, "VALID", "NOTSET")
     if ceil and g.chance(0.3):
         attributes["ceil_mode"] = 1
     return attributes
@@ -150,6 +152,7 @@ def resize(g: Graph, op: str) -> None:
     if min(math.floor(side * factor) for side, factor in zip(x.shape, factors, strict=True)) < 1:
         raise UnusableError("empty")
     kind = "moves" if mode == "nearest" else "computes"
+    largest = 0 if kind == "moves" else float(np.max(np.abs(x.array), initial=0))  # of which weighted sums are made
     if not is_float(dtype) and mode != "nearest":
         return  # where a half is rounded to is each engine's own
     scales = g.parameter(factors, np.float32)
@@ -170,9 +173,9 @@ def resize(g: Graph, op: str) -> None:
     if g.chance(0.5):
         empty = g.parameter([], np.float32) if g.opset < 13 else None
         sizes = [*x.shape[:2], *(g.within(1, 2 * side + 1) for side in x.shape[2:])]
-        g.node(op, [x, roi, empty, g.ints(sizes)], kind=kind, precision=FLOAT, **attributes)
+        g.node(op, [x, roi, empty, g.ints(sizes)], kind=kind, precision=FLOAT, cancels=largest, **attributes)
     else:
-        g.node(op, [x, roi, scales], kind=kind, precision=FLOAT, **attributes)
+        g.node(op, [x, roi, scales], kind=kind, precision=FLOAT, cancels=largest, **attributes)
 
 
 @recipe("Upsample")

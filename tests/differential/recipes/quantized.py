@@ -35,7 +35,7 @@ def axis_of_parameters(g: Graph, x: Value) -> tuple[tuple[int, ...], dict[str, A
 @recipe("QuantizeLinear")
 def quantize_linear(g: Graph, op: str) -> None:
     """Rounds to even; what is beyond the type becomes its limit."""
-    x = g.operand(g.dtype(op, "x", [FLOAT, INT32, HALVES[0]]), exact=True, low=-1e6, high=1e6)
+    x = g.operand(g.dtype(op, "x", [FLOAT, INT32, HALVES[0]]), exact=True, low=-6e4, high=6e4)
     shape, attributes = axis_of_parameters(g, x)
     target = g.dtype(op, "y_zero_point", [*BYTES, np.dtype("int16"), np.dtype("uint16")])
     # Powers of two: no quotient is rounded, so none is near a half by rounding.
