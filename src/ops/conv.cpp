@@ -19,6 +19,7 @@
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
+#include "ops/scaled_weights.h"
 #include "ops/window.h"
 #include "ops/workspace.h"
 
@@ -39,7 +40,8 @@ class Conv final : public Operator {
       : window_(Window::parse(node)),
         groups_(node.attributes.get_int("group", 1)),
         activation_(parse_activation(node)),
-        is_fused_(!node.domain.empty()) {
+        is_fused_(!node.domain.empty()),
+        factors_(node.attributes.get_tensor(kWeightFactors)) {
     if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
   }
 
@@ -77,18 +79,25 @@ class Conv final : public Operator {
     context.set_output(0, Layout::kBlocked);
   }
 
+  /// Multiplying the weights copies them anyway.
+  bool reads_unaligned(int i) const override { return i == 1 && factors_; }
+
   void prepare(PrepareContext& context) override {
     const Tensor* weights = context.input(1).constant;
-    if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) return;
+    if (weights == nullptr || weights->elements() == 0 || !has_kernel(weights->type(), weights->shape())) {
+      if (factors_) throw Error(ErrorCode::kInvalidGraph, "Only constant float weights can be multiplied.");
+      return;
+    }
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvShape shape = layer_shape(weights->shape());
     kernel_ = select_kernel(shape, context.input(0), context.input_layout(0));
-    const std::string packing =
-        fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}", static_cast<int>(kernel_), groups_,
-                    shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w);
+    const std::string packing = fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}/factors={}",
+                                            static_cast<int>(kernel_), groups_, shape.stride_h, shape.stride_w,
+                                            shape.dilation_h, shape.dilation_w, factors_ ? factors_.raw() : nullptr);
     weights_ = context.pack(
         1, packing, static_cast<size_t>(kernels::packed_conv_weights_size(shape, kernel_)), [&](float* packed) {
-          kernels::pack_conv_weights(shape, kernel_, weights->values<float>().data(), packed, context.parallel());
+          const Tensor scaled = factors_ ? scale_rows(*weights, factors_, context.parallel()) : *weights;
+          kernels::pack_conv_weights(shape, kernel_, scaled.values<float>().data(), packed, context.parallel());
         });
     weights_shape_ = weights->shape();
     context.release_input(1);
@@ -334,6 +343,7 @@ class Conv final : public Operator {
   int64_t groups_;
   kernels::Activation activation_;
   bool is_fused_;
+  Tensor factors_;
   PackedWeights weights_;  // for kernel_; null if they are not constant
   ConvKernel kernel_ = ConvKernel::kDirect;
   Shape weights_shape_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "ops/scaled_weights.h"
 #include "optimize/facts.h"
 
 namespace attune {
@@ -103,6 +104,10 @@ class Standardizer {
     std::vector<Value*> outputs;
     for (const Value* output : node.outputs()) outputs.push_back(output == nullptr ? nullptr : copies_.at(output));
     source_ = &node;
+    if (const Tensor factors = node.attributes.get_tensor(ops::kWeightFactors)) {
+      SerialParallel serial;
+      inputs[1] = to_.add_constant(ops::scale_rows(inputs[1]->constant, factors, serial));
+    }
     if (node.domain == "attune") return add_fused(node, inputs, outputs);
     const auto* newer = std::find_if(std::begin(kSpelledOut), std::end(kSpelledOut),
                                      [&](const NewerOperator& op) { return node.is(op.name); });
@@ -111,6 +116,7 @@ class Standardizer {
     }
     Node* copy = to_.add_node(node.op_type, std::move(inputs), std::move(outputs), free_name(node.name), node.domain);
     copy->attributes = node.attributes;
+    copy->attributes.erase(ops::kWeightFactors);
   }
 
   void add_fused(const Node& node, const Inputs& inputs, const std::vector<Value*>& outputs) {
@@ -121,6 +127,7 @@ class Standardizer {
       while (layer.back() == nullptr) layer.pop_back();
       Attributes attributes = node.attributes;
       for (const char* name : {"activation", "activation_alpha", "activation_beta"}) attributes.erase(name);
+      attributes.erase(ops::kWeightFactors);
       Value* sum = emit(node.op_type.substr(5), std::move(layer), stages.is_last(node, 0) ? stages.result : nullptr);
       last_->attributes = std::move(attributes);
       return finish(node, sum, stages);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/scaled_weights.h"
 #include "optimize/facts.h"
 
 namespace attune::optimize {
@@ -45,6 +46,21 @@ Tensor scale_weights(const Node& layer, const Tensor& weights, const std::vector
     }
   }
   return scaled;
+}
+
+/// Whether the layer multiplies its weights by itself, when it packs them.
+bool may_wait(const Node& layer) {
+  const Shape& shape = layer.input(1)->constant.shape();
+  return layer.op_type == "Conv" && shape.rank() <= 4 && layer.input(1)->constant.elements() > 0;
+}
+
+/// `factor` and those that the layer has already.
+Tensor joined_factors(const Node& layer, const std::vector<double>& factor) {
+  Tensor factors = Tensor::from_values<double>(Shape{static_cast<int64_t>(factor.size())}, factor);
+  if (const Tensor earlier = layer.attributes.get_tensor(ops::kWeightFactors)) {
+    for (size_t i = 0; i < factor.size(); ++i) factors.values<double>()[i] *= earlier.values<double>()[i];
+  }
+  return factors;
 }
 
 /// The bias with the affine function applied; nullopt when there is one that is not a constant of one entry a channel.
@@ -137,14 +153,17 @@ bool fold_into_layer(Rewriter& rewriter, Node& node, Node& layer, const ChannelA
   auto bias = apply_to_bias(layer, *channels, affine);
   if (!bias) return refuse("the bias of the layer before it is not constant");
   Value* weights = layer.input(1);
-  if (!affine.factor.empty()) {
+  Attributes attributes = layer.attributes;
+  if (!affine.factor.empty() && may_wait(layer)) {
+    attributes.set(ops::kWeightFactors, joined_factors(layer, affine.factor));
+  } else if (!affine.factor.empty()) {
     if (weights->users().size() > 1 && weights->constant.bytes() > kLargestSharedCopy) {
       return refuse("large weights are shared with another layer");
     }
     weights = rewriter.graph().add_constant(scale_weights(layer, weights->constant, affine.factor));
   }
-  Replacement replacement{layer.op_type,    layer.domain, layer.version, {layer.input(0), weights, nullptr},
-                          layer.attributes, layer.name};
+  Replacement replacement{layer.op_type,         layer.domain, layer.version, {layer.input(0), weights, nullptr},
+                          std::move(attributes), layer.name};
   replacement.inputs[2] = rewriter.graph().add_constant(std::move(*bias));
   if (layer.op_type == "Gemm") replacement.attributes.set("beta", 1.0F);
   rewriter.become(node, std::move(replacement));
