@@ -64,15 +64,18 @@ Trace collect(const json& events, int skip_runs) {
     }
     if (helps) continue;
     NodeTime& node = nodes[index];
+    // A node that goes through the batch in pieces has an event for each.
+    const bool is_first = !args.contains("first_sample") || number(args, "first_sample") == 0;
     if (node.calls == 0) {
       node.name = name.substr(0, name.size() - kNodeSuffix.size());
       node.op_type = args.at("op_name");
       node.index = index;
       node.input_shapes = shapes_text(args.value("input_type_shape", json()));
       node.output_shape = shapes_text(args.value("output_type_shape", json()));
-      node.bytes = size_of(args, "activation_size") + size_of(args, "parameter_size") + size_of(args, "output_size");
+      node.bytes = size_of(args, "parameter_size");
     }
-    ++node.calls;
+    if (is_first) ++node.calls;
+    if (node.calls == 1) node.bytes += size_of(args, "activation_size") + size_of(args, "output_size");
     node.total_ms += event.at("dur").get<double>() * 1e-3;
   }
   for (auto& [index, node] : nodes) trace.nodes.push_back(std::move(node));

@@ -70,14 +70,25 @@ struct NodeReport {
   std::string layout;  ///< Of output 0: "plain" or "blocked".
   double flops = 0;
   size_t workspace_bytes = 0;
-  size_t live_bytes = 0;  ///< Planned activation memory in use while the node runs.
+  int64_t batch_piece = 0;  ///< Samples of the batch that it computes at a time; 0 for all of them.
+  size_t live_bytes = 0;    ///< Planned activation memory in use while the node runs.
+};
+
+/// A stretch of the region, and the nodes that it is kept for.
+struct BlockReport {
+  std::string name;    ///< The tensor that lies there, the first of those that share it; "" for scratch memory.
+  int first_node = 0;  ///< Index into PlanReport::nodes.
+  int last_node = 0;
+  size_t offset = 0;
+  size_t bytes = 0;
 };
 
 /// What one run with given input shapes does and needs.
 struct PlanReport {
   std::vector<NodeReport> nodes;
-  size_t region_bytes = 0;       ///< Activation memory of a run.
-  size_t lower_bound_bytes = 0;  ///< The largest set of tensors alive at once; region_bytes can't be less.
+  std::vector<BlockReport> blocks;  ///< The region's, tensors before scratch memory.
+  size_t region_bytes = 0;          ///< Activation memory of a run.
+  size_t lower_bound_bytes = 0;     ///< The largest set of tensors alive at once; region_bytes can't be less.
   size_t packed_weight_bytes = 0;
   size_t constant_bytes = 0;  ///< Initializers read in their own form.
   size_t output_bytes = 0;

@@ -11,6 +11,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_types.h"
@@ -186,6 +187,10 @@ class ActivationOp final : public Operator {
 
   void infer(InferContext& context) const override { infer_same_shape(context, context.type(0)); }
   void choose_layouts(LayoutContext& context) const override { choose_layout_of_input(context); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     if constexpr (F::kHasKernel) {
       if (context.input(0).type == DataType::kFloat) {

@@ -10,6 +10,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_types.h"
 #include "ops/op_def.h"
@@ -55,6 +56,10 @@ class ArgExtreme final : public Operator {
       shape.erase(axis);
     }
     context.set_output(0, DataType::kInt64, shape);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return axis_of(inputs[0].rank()) == 0 ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -9,6 +9,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/element_types.h"
 #include "ops/op_def.h"
 #include "ops/workspace.h"
@@ -62,6 +63,10 @@ class BatchNormalization final : public Operator {
     WorkspaceCursor cursor;
     take<double>(cursor, inputs[0]);  // enough for float, too
     return cursor.bytes();
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return trains_ ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

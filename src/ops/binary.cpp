@@ -15,6 +15,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_arithmetic.h"
@@ -185,6 +186,10 @@ class Arithmetic final : public Operator {
   void choose_layouts(LayoutContext& context) const override {
     if (!old_.applies()) choose_blocked_broadcast(context);
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return old_.applies() ? 0 : broadcast_batch(inputs, outputs);
+  }
+
   void run(RunContext& context) const override { run_binary<kKind>(context, OldOperands(old_, context).views()); }
 
  private:
@@ -207,6 +212,10 @@ class Mod final : public Operator {
       combine_elements(context, combine<Kind::kMod>);
     }
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     if (fmod_) {
       run_binary<Kind::kFmod>(context, {context.input(0), context.input(1)});
@@ -242,6 +251,10 @@ class PRelu final : public Operator {
   void choose_layouts(LayoutContext& context) const override {
     if (!old_.applies()) choose_blocked_broadcast(context);
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return old_.applies() ? 0 : broadcast_batch(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     run_binary<Kind::kPrelu>(context, OldOperands(old_, context).views());
   }
@@ -261,6 +274,10 @@ class Pow final : public Operator {
   }
   void choose_layouts(LayoutContext& context) const override {
     if (!old_.applies()) choose_blocked_broadcast(context);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return old_.applies() ? 0 : broadcast_batch(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_arithmetic.h"
@@ -205,6 +206,10 @@ class Cast final : public Operator {
  public:
   explicit Cast(const Node& node) : to_(parse_type(node)), rounding_(parse_rounding(node)) {}
   void infer(InferContext& context) const override { infer_cast(context, to_); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override { cast_tensor(context, rounding_); }
 
  private:
@@ -240,6 +245,10 @@ class CastLike final : public Operator {
     if (to == DataType::kUndefined) return infer_same_shape(context, to);
     infer_cast(context, to);
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override { cast_tensor(context, rounding_); }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_types.h"
 #include "ops/map_elements.h"
@@ -44,6 +45,10 @@ class ClipByAttributes final : public Operator {
 
   void infer(InferContext& context) const override { infer_same_shape(context, context.type(0)); }
   void choose_layouts(LayoutContext& context) const override { choose_layout_of_input(context); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     if (context.input(0).type == DataType::kFloat) return clip_elements<float>(context, limits_);
     clip_elements<double>(context, {limits_.low, limits_.high});
@@ -70,6 +75,10 @@ class Clip final : public Operator {
   }
 
   void choose_layouts(LayoutContext& context) const override { choose_layout_of_input(context); }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
 
   void run(RunContext& context) const override {
     visit_number_type(context.input(0).type, [&](auto tag) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_arithmetic.h"
 #include "ops/element_loop.h"
@@ -39,6 +40,10 @@ class Compare final : public Operator {
       context.set_output_type(0, DataType::kBool);
     }
     combine_elements(context, compare_elements<Relation>);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

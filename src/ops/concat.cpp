@@ -6,6 +6,7 @@
 #include "attune/error.h"
 #include "kernels/copy_channels.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/image_view.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
@@ -70,6 +71,10 @@ class Concat final : public Operator {
     if (!any_blocked) return;
     for (int i = 0; i < count; ++i) context.want_input(i, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return resolve_axis(axis_, outputs[0].rank()) == 0 ? 0 : batch_among(~uint64_t{0}, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

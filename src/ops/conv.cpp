@@ -14,6 +14,7 @@
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/direct_conv.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
@@ -112,6 +113,10 @@ class Conv final : public Operator {
     WorkspaceCursor cursor;
     take_workspace(cursor, plan, threads);
     return cursor.bytes();
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_among(1U | 1U << kResidual, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

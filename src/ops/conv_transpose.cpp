@@ -14,6 +14,7 @@
 #include "kernels/conv_transpose_patches.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
+#include "ops/batch.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
@@ -104,6 +105,10 @@ class ConvTranspose final : public Operator {
     WorkspaceCursor cursor;
     take_workspace(cursor, plan);
     return cursor.bytes();
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

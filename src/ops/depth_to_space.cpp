@@ -6,6 +6,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -74,6 +75,10 @@ class DepthToSpace final : public BlockMove {
     context.set_output(0, context.type(0), shape);
   }
 
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override { move(context, context.input(0).shape(), true); }
 };
 
@@ -89,6 +94,10 @@ class SpaceToDepth final : public BlockMove {
     shape[2] = divide(context, shape[2], size_);
     shape[3] = divide(context, shape[3], size_);
     context.set_output(0, context.type(0), shape);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override { move(context, context.output(0).shape(), false); }

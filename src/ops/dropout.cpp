@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/element_types.h"
 #include "ops/op_def.h"
 #include "ops/random_numbers.h"
@@ -38,6 +39,11 @@ class Dropout final : public Operator {
     if (has_mask_ || context.current(0) != Layout::kBlocked) return;
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    const bool may_drop = inputs.size() > kTrainingMode && inputs[kTrainingMode].dims != nullptr;
+    return may_drop ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

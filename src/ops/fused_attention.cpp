@@ -6,6 +6,7 @@
 #include "attune/error.h"
 #include "kernels/attention.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -40,6 +41,12 @@ class FusedAttention final : public Operator {
                          int threads) const override {
     if (outputs[0].elements() == 0) return 0;
     return kernels::attention_workspace_size(describe(inputs, outputs[0]), threads) * sizeof(float);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    const bool own_masks = inputs.size() > kMask && inputs[kMask].dims != nullptr && inputs[kMask].rank() == 4 &&
+                           inputs[kMask].dim(0) != 1;
+    return batch_among(own_masks ? 0b1111 : 0b0111, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

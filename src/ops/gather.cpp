@@ -3,6 +3,7 @@
 
 #include "kernels/copy.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/index.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
@@ -25,6 +26,12 @@ class Gather final : public Operator {
 
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView>, int) const override {
     return static_cast<size_t>(inputs[1].elements()) * sizeof(int64_t);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    const bool picks_samples =
+        resolve_axis(axis_, inputs[0].rank()) == 0;  // as embeddings do: the indices are the batch
+    return batch_among(picks_samples ? 2 : 1, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/constant_matrix.h"
 #include "ops/element_types.h"
 #include "ops/matrix_loop.h"
@@ -60,6 +61,13 @@ class Gemm final : public Operator {
     WorkspaceCursor cursor;
     take_workspace(cursor, product_shape(inputs[0].shape(), outputs[0].shape()), threads);
     return cursor.bytes();
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    if (trans_a_) return 0;
+    const bool has_rows =
+        inputs.size() > 2 && inputs[2].dims != nullptr && inputs[2].rank() == 2 && inputs[2].dim(0) > 1;
+    return batch_among(has_rows ? 0b101 : 0b001, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

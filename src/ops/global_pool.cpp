@@ -9,6 +9,7 @@
 
 #include "attune/error.h"
 #include "kernels/pool.h"
+#include "ops/batch.h"
 #include "ops/element_types.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
@@ -43,6 +44,10 @@ class GlobalPool final : public Operator {
     if (context.current(0) != Layout::kBlocked || context.input(0).type != DataType::kFloat) return;
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -18,6 +19,10 @@ class Hardmax final : public Operator {
     if (!context.has_shape(0)) return context.set_output_type(0, context.type(0));
     resolve(context.shape(0));
     context.set_output(0, context.type(0), context.shape(0));
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return resolve(inputs[0].shape()) == 0 ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

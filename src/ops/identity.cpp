@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -16,6 +17,10 @@ class Identity final : public Operator {
     if (!context.has_shape(0)) return context.set_output_type(0, context.type(0));
     context.set_output(0, context.type(0), context.shape(0));
     if (const auto elements = context.elements(0)) context.set_elements(0, *elements);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

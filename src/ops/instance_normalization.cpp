@@ -11,6 +11,7 @@
 #include "attune/error.h"
 #include "kernels/layer_norm.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -47,6 +48,10 @@ class GroupNormalization final : public Operator {
       }
     }
     context.set_output(0, context.type(0), x);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

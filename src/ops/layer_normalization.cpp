@@ -11,6 +11,7 @@
 #include "attune/error.h"
 #include "kernels/layer_norm.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -96,6 +97,10 @@ class LayerNormalization final : public Operator {
     Shape statistics = x;
     for (int i = axis; i < x.rank(); ++i) statistics[i] = 1;
     for (int i = 1; i < context.output_count(); ++i) context.set_output(i, DataType::kFloat, statistics);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return resolve_axis(axis_, inputs[0].rank()) == 0 ? 0 : broadcast_batch(inputs, outputs);
   }
 
   void run(RunContext& context) const override {
@@ -189,6 +194,10 @@ class SkipLayerNormalization final : public Operator {
       }
     }
     for (int i = 0; i < context.output_count(); ++i) context.set_output(i, type, x);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return inputs[0].rank() < 2 ? 0 : broadcast_batch(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_loop.h"
 #include "ops/element_types.h"
@@ -65,6 +66,10 @@ class Logical final : public Operator {
     if (old_.applies()) return old_.infer(context, DataType::kBool);
     infer_output(context);
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     run_typed<Function, bool>(context, OldOperands(old_, context).views());
   }
@@ -78,6 +83,10 @@ class Bitwise final : public Operator {
  public:
   explicit Bitwise(const Node&) {}
   void infer(InferContext& context) const override { infer_output(context); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     visit_integer_type(context.input(0).type, [&](auto tag) {
       run_typed<Function, typename decltype(tag)::type>(context, {context.input(0), context.input(1)});
@@ -97,6 +106,10 @@ class BitShift final : public Operator {
   }
 
   void infer(InferContext& context) const override { infer_output(context); }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
+  }
 
   void run(RunContext& context) const override {
     visit_integer_type(context.input(0).type, [&](auto tag) {

@@ -7,6 +7,7 @@
 
 #include "attune/error.h"
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -40,6 +41,10 @@ class Lrn final : public Operator {
                   fmt::format("Input of shape {} has no channel axis.", context.shape(0).to_string()));
     }
     context.set_output(0, context.type(0), context.shape(0));
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -9,6 +9,7 @@
 #include "attune/error.h"
 #include "kernels/gemm.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/constant_matrix.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
@@ -59,6 +60,22 @@ class MatMul final : public Operator {
     Product product = resolve(inputs[0].shape(), inputs[1].shape());
     if (folds(product)) product.matrix.m *= product.a_batch.elements();
     return kernels::gemm_workspace_size(product.matrix, threads) * sizeof(float);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    // The rows of a matrix are samples, too, as long as they are not its columns.
+    const TensorView& y = outputs[0];
+    const bool is_matrix = y.rank() == 2 && inputs[0].rank() == 2 && !trans_a_ && inputs[1].rank() == 2;
+    const bool is_stack = y.rank() > 2 && std::max(inputs[0].rank(), inputs[1].rank()) == y.rank();
+    if (!is_matrix && !is_stack) return 0;
+    uint64_t candidates = 1U << kResidual;
+    for (const int i : {0, 1}) {
+      const TensorView& operand = inputs[static_cast<size_t>(i)];
+      if (is_matrix ? i == 0 : operand.rank() == y.rank() && operand.dim(0) != 1) candidates |= 1U << i;
+    }
+    const bool is_taken = weights_.shape() != nullptr || weights_.in_place();
+    if (is_taken && (candidates & 2U) != 0) return 0;
+    return batch_among(candidates, inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -68,6 +68,10 @@ std::optional<std::vector<int64_t>> known_integers(const LayoutContext& context,
   return context.has_input(i) ? integers_of(context.input(i).constant) : std::nullopt;
 }
 
+std::optional<std::vector<int64_t>> known_integers(const PrepareContext& context, int i) {
+  return context.has_input(i) ? integers_of(context.input(i).constant) : std::nullopt;
+}
+
 TensorView output_of_shape(RunContext& context, int i, const Shape& shape) {
   TensorView view = context.output(i);
   if (view.data != nullptr) {

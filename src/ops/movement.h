@@ -58,6 +58,7 @@ std::vector<int64_t> read_integers(const TensorView& view);
 /// The elements of input i when they are known before the run: of a constant or, while binding, of shape arithmetic.
 std::optional<std::vector<int64_t>> known_integers(const InferContext& context, int i);
 std::optional<std::vector<int64_t>> known_integers(const LayoutContext& context, int i);
+std::optional<std::vector<int64_t>> known_integers(const PrepareContext& context, int i);
 
 /// The memory for output i, whose shape run() worked out from the values of its inputs: what the plan gave where
 /// infer() had found the same shape, otherwise a tensor of its own, which is handed over at once and written

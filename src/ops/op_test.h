@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <limits>
 #include <random>
 #include <string>
@@ -27,7 +29,8 @@ namespace attune {
 /// Builds a one-node graph, infers it twice (with symbolic and with concrete shapes), runs it once with its inputs as
 /// constants (packed weights) and once as plain feeds, and checks that
 /// - inference and run agree on types and shapes, and symbolic inference contradicts neither,
-/// - both runs give the expected outputs.
+/// - both runs give the expected outputs,
+/// - where the operator says that samples are independent, sample after sample gives the bits of the whole batch.
 class OpTest {
  public:
   explicit OpTest(std::string_view op_type, int version = 17, std::string_view domain = "")
@@ -79,6 +82,7 @@ class OpTest {
         compare(actual[i], expected_[i]);
         check_inferred(*node->output(static_cast<int>(i)), expected_[i]);
       }
+      check_samples(*op, actual);
     }
     Graph symbolic;
     const Node* node = build(symbolic, false, true);
@@ -147,6 +151,62 @@ class OpTest {
     Node* node = graph.add_node(op_type_, inputs, results, "tested", domain_, version_);
     node->attributes = attributes_;
     return node;
+  }
+
+  /// Runs the operator for the first sample, then for the others, as the planner may.
+  void check_samples(const Operator& op, const std::vector<Tensor>& whole) const {
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    for (const Tensor& input : inputs_) inputs.push_back(input ? TensorView::of(input) : TensorView{});
+    for (size_t i = 0; i < expected_.size(); ++i) {
+      outputs.push_back(expected_[i] ? TensorView::of(whole[i]) : TensorView{});
+      if (expected_[i] && expected_[i].type() == DataType::kString) return;
+    }
+    const uint64_t batch = op.batch_inputs(inputs, outputs);
+    if (batch == 0) return;
+    int64_t samples = 0;
+    for (const TensorView& output : outputs) samples = output.dims != nullptr ? output.dim(0) : samples;
+    ASSERT_GE(samples, 2);
+    std::vector<Tensor> results;
+    for (const TensorView& output : outputs) {
+      if (output.dims != nullptr) {
+        ASSERT_EQ(output.dim(0), samples);
+      }
+      results.push_back(output.dims != nullptr ? Tensor::allocate(output.type, output.shape()) : Tensor());
+    }
+    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 1}, {1, samples}}) {
+      std::deque<Shape> shapes;
+      const auto cut = [&, begin = begin, end = end](TensorView view, void* data) {
+        EXPECT_EQ(view.dim(0), samples);
+        const size_t stride = view.physical_bytes() / static_cast<size_t>(samples);
+        shapes.push_back(view.shape());
+        shapes.back()[0] = end - begin;
+        view.dims = &shapes.back();
+        view.data = static_cast<std::byte*>(data) + static_cast<size_t>(begin) * stride;
+        return view;
+      };
+      std::vector<TensorView> piece_inputs = inputs;
+      std::vector<TensorView> piece_outputs = outputs;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        if ((batch >> i & 1U) != 0) piece_inputs[i] = cut(inputs[i], inputs[i].data);
+      }
+      for (size_t i = 0; i < outputs.size(); ++i) {
+        if (outputs[i].dims != nullptr) piece_outputs[i] = cut(outputs[i], results[i].raw());
+      }
+      struct Piece final : RunContext {
+        using RunContext::RunContext;
+        void give_output(int, Tensor) override { ADD_FAILURE() << "an output of its own for a piece of the batch"; }
+      };
+      SerialParallel parallel;
+      Tensor workspace = Tensor::allocate(DataType::kUint8,
+                                          {static_cast<int64_t>(op.workspace_bytes(piece_inputs, piece_outputs, 1))});
+      Piece context(piece_inputs, piece_outputs, std::as_writable_bytes(workspace.values<uint8_t>()), parallel);
+      op.run(context);
+    }
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i]) continue;
+      EXPECT_EQ(0, std::memcmp(results[i].raw(), whole[i].raw(), whole[i].bytes())) << "samples of output " << i;
+    }
   }
 
   static void check_inferred(const Value& value, const Tensor& expected) {

@@ -203,6 +203,16 @@ class Operator {
     return 0;
   }
 
+  /// Which inputs hold the batch, one bit an input from the lowest on: dimension 0 of each of them and of every output
+  /// is the same number of samples, and run() with samples [a, b) of those inputs and all of the others gives samples
+  /// [a, b) of the outputs, the same bits. 0 where samples depend on one another, or nothing is known of them. The
+  /// planner may then run the operator on a piece of the batch after another. Arguments as for workspace_bytes(); the
+  /// helpers are in ops/batch.h.
+  virtual uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const {
+    (void)inputs, (void)outputs;
+    return 0;
+  }
+
   /// Computes the outputs. Shapes and types have been checked by infer() and by the type constraints.
   virtual void run(RunContext& context) const = 0;
 

@@ -8,6 +8,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -77,6 +78,14 @@ class Pad final : public Operator {
     context.set_output(0, context.type(0), shape);
   }
 
+  void prepare(PrepareContext& context) override {
+    const auto pads = takes_inputs_ ? known_integers(context, 1) : pads_;
+    const auto axes = known_integers(context, 3);
+    if (!pads || !context.input(0).has_shape || (context.has_input(3) && !axes)) return;
+    const std::vector<Ends> ends = spread(*pads, axes, context.input(0).shape.rank());
+    keeps_batch_ = !ends.empty() && ends[0].before == 0 && ends[0].after == 0;
+  }
+
   /// Rows and pixels of blocks are padded like those of planes; channels are not.
   void choose_layouts(LayoutContext& context) const override {
     if (!is_blocked(context, 0)) return;
@@ -87,6 +96,10 @@ class Pad final : public Operator {
     if (ends[1].before != 0 || ends[1].after != 0) return;
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return keeps_batch_ ? batch_of_first(inputs, outputs) : 0;
   }
 
   void run(RunContext& context) const override {
@@ -255,6 +268,7 @@ class Pad final : public Operator {
 
   PadMode mode_;
   bool takes_inputs_;
+  bool keeps_batch_ = false;  // axis 0 is known not to be padded
   std::vector<int64_t> pads_;
   float value_ = 0;
 };

@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/element_types.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
@@ -196,6 +197,10 @@ class MaxPool final : public Pool {
     if (!has_indices_) keep_layout(context);
   }
 
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return has_indices_ ? 0 : batch_of_first(inputs, outputs);  // indices count the samples before
+  }
+
   void run(RunContext& context) const override {
     const TensorView& x = context.input(0);
     if (context.output(0).elements() == 0) return;
@@ -238,6 +243,10 @@ class AveragePool final : public Pool {
 
   void choose_layouts(LayoutContext& context) const override { keep_layout(context); }
 
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     const TensorView& x = context.input(0);
     if (context.output(0).elements() == 0) return;
@@ -275,6 +284,10 @@ class LpPool final : public Pool {
         p_(node.version >= 2 ? static_cast<double>(node.attributes.get_int("p", 2))
                              : double{node.attributes.get_float("p", 2.0F)}) {
     if (!(p_ > 0.0)) throw Error(ErrorCode::kInvalidGraph, fmt::format("LpPool: p is {}.", p_));
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

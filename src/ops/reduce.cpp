@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_arithmetic.h"
 #include "ops/element_types.h"
+#include "ops/movement.h"
 #include "ops/op_def.h"
 #include "ops/reduction.h"
 
@@ -91,6 +93,14 @@ class Reduce final : public Operator {
     context.set_output(0, Layout::kBlocked);
   }
 
+  void prepare(PrepareContext& context) override {
+    if (auto axes = kAxesAreInput ? known_integers(context, 1) : std::nullopt) known_axes_ = std::move(*axes);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return keeps_batch(inputs[0].rank()) ? batch_of_first(inputs, outputs) : 0;
+  }
+
   void run(RunContext& context) const override {
     const TensorView& x = context.input(0);
     const TensorView axes = context.has_input(1) ? context.input(1) : TensorView{};
@@ -109,6 +119,12 @@ class Reduce final : public Operator {
   }
 
  private:
+  /// Whether axis 0 is known not to be reduced.
+  bool keeps_batch(int rank) const {
+    const std::vector<int64_t>& axes = kAxesAreInput ? known_axes_ : axes_;
+    return !axes.empty() && (axes_mask(axes, rank, ErrorCode::kInvalidArgument) & 1U) == 0;
+  }
+
   /// `axes` is the input's value, or an absent view.
   uint32_t mask_of(const TensorView& axes, int rank, ErrorCode code) const {
     std::vector<int64_t> list = axes_;
@@ -156,6 +172,7 @@ class Reduce final : public Operator {
   bool keep_;
   bool noop_;
   std::vector<int64_t> axes_;
+  std::vector<int64_t> known_axes_;  // a constant input's
 };
 
 template <ReduceKind kKind>

@@ -4,6 +4,7 @@
 
 #include "attune/error.h"
 #include "kernels/reorder.h"
+#include "ops/batch.h"
 #include "ops/image_view.h"
 
 namespace attune {
@@ -26,6 +27,10 @@ class Reorder final : public Operator {
   void choose_layouts(LayoutContext& context) const override {
     context.want_input(0, from_);
     context.set_output(0, to_);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return ops::batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -18,6 +18,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/image_view.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
@@ -160,12 +161,32 @@ class Resize final : public Operator {
     context.set_output(0, context.type(0), y);
   }
 
+  void prepare(PrepareContext& context) override {
+    if (!context.input(0).has_shape) return;
+    const std::vector<int> axes = chosen_axes(context.input(0).shape.rank());
+    const auto batch = std::find(axes.begin(), axes.end(), 0);
+    keeps_batch_ = batch == axes.end();
+    if (keeps_batch_ || coordinates_ == ResizeCoordinates::kTfCropAndResize) return;
+    // Sizes would speak of the whole batch; a scale of one does not.
+    Floats scales = fixed_scales_.empty() ? Floats{} : fixed_scales();
+    if (scales_input_ != kNoInput && context.has_input(scales_input_)) {
+      const Tensor* given = context.input(scales_input_).constant;
+      if (given != nullptr) scales = {given->raw(), given->type(), given->elements()};
+    }
+    const auto at = static_cast<int64_t>(batch - axes.begin());
+    keeps_batch_ = scales.count() > at && scales[at] == 1.0F;
+  }
+
   void choose_layouts(LayoutContext& context) const override {
     if (context.current(0) != Layout::kBlocked || context.input(0).type != DataType::kFloat) return;
     const ValueInfo& x = context.input(0);
     if (!x.has_shape || !keeps_leading_axes(context, x.shape)) return;
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return keeps_batch_ ? batch_of_first(inputs, outputs) : 0;
   }
 
   void run(RunContext& context) const override {
@@ -399,6 +420,7 @@ class Resize final : public Operator {
   bool exclude_outside_ = false;
   float cubic_coefficient_ = -0.75F;
   float extrapolation_value_ = 0.0F;
+  bool keeps_batch_ = false;  // axis 0 stays as it is, whatever its size
   int roi_input_ = kNoInput;
   int scales_input_ = kNoInput;
   int sizes_input_ = kNoInput;

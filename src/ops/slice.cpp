@@ -7,6 +7,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -107,6 +108,14 @@ class Slice final : public Operator {
     pass_elements(context, *bounds);
   }
 
+  void prepare(PrepareContext& context) override {
+    Bounds bounds = bounds_;
+    if (takes_inputs_) bounds.axes = known_integers(context, 3);
+    if (!bounds.axes || !context.input(0).has_shape) return;
+    const std::vector<int> axes = resolve_axes(*bounds.axes, context.input(0).shape.rank());
+    keeps_batch_ = std::find(axes.begin(), axes.end(), 0) == axes.end();
+  }
+
   void choose_layouts(LayoutContext& context) const override {
     if (!is_blocked(context, 0)) return;
     Bounds bounds = bounds_;
@@ -129,6 +138,10 @@ class Slice final : public Operator {
     }
     context.want_input(0, Layout::kBlocked);
     context.set_output(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return keeps_batch_ ? batch_of_first(inputs, outputs) : 0;
   }
 
   void run(RunContext& context) const override {
@@ -217,6 +230,7 @@ class Slice final : public Operator {
   }
 
   bool takes_inputs_;
+  bool keeps_batch_ = false;  // axis 0 is known not to be cut
   Bounds bounds_;
 };
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
@@ -49,6 +50,10 @@ class Softmax final : public Operator {
     if (!context.has_shape(0)) return context.set_output_type(0, context.type(0));
     resolve_axis(axis_, context.shape(0).rank());
     context.set_output(0, context.type(0), context.shape(0));
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return resolve_axis(axis_, inputs[0].rank()) == 0 ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -8,6 +8,7 @@
 #include "attune/error.h"
 #include "kernels/copy_channels.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/image_view.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
@@ -73,6 +74,10 @@ class Split final : public Operator {
     }
     context.want_input(0, Layout::kBlocked);
     for (int i = 0; i < outputs; ++i) context.set_output(i, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return resolve_axis(axis_, inputs[0].rank()) == 0 ? 0 : batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

@@ -8,6 +8,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -45,6 +46,10 @@ class ChangeRank : public Operator {
 
   void choose_layouts(LayoutContext& context) const override {
     if (is_blocked_vector(context, 0)) context.want_input(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

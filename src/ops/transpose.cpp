@@ -5,6 +5,7 @@
 
 #include "attune/error.h"
 #include "ops/axes.h"
+#include "ops/batch.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
@@ -40,6 +41,10 @@ class Transpose final : public Operator {
   /// Reading blocks costs no more than reading rows, and saves a reorder before.
   void choose_layouts(LayoutContext& context) const override {
     if (is_blocked(context, 0)) context.want_input(0, Layout::kBlocked);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return given_ && order_[0] == 0 ? batch_of_first(inputs, outputs) : 0;
   }
 
   void run(RunContext& context) const override {

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/convert.h"
 #include "ops/element_arithmetic.h"
@@ -190,6 +191,10 @@ class Map final : public Operator {
 
   void choose_layouts(LayoutContext& context) const override { choose_layout_of_input(context); }
 
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     if constexpr (HasKernel<F>) {
       if (context.input(0).type == DataType::kFloat) return map_floats(context, F::kKernel);
@@ -220,6 +225,10 @@ class Not final : public Operator {
     }
     set_known_elements(context, *elements);
   }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     map_elements<bool, bool>(context, kCheapGrain, [](bool x) { return !x; });
   }
@@ -229,6 +238,10 @@ class BitwiseNot final : public Operator {
  public:
   explicit BitwiseNot(const Node&) {}
   void infer(InferContext& context) const override { infer_same_shape(context, context.type(0)); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     visit_integer_type(context.input(0).type, [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -241,6 +254,10 @@ class IsNaN final : public Operator {
  public:
   explicit IsNaN(const Node&) {}
   void infer(InferContext& context) const override { infer_same_shape(context, DataType::kBool); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     visit_type<float, double>(context.input(0).type, [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -255,6 +272,10 @@ class IsInf final : public Operator {
       : positive_(node.attributes.get_int("detect_positive", 1) != 0),
         negative_(node.attributes.get_int("detect_negative", 1) != 0) {}
   void infer(InferContext& context) const override { infer_same_shape(context, DataType::kBool); }
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return batch_of_first(inputs, outputs);
+  }
+
   void run(RunContext& context) const override {
     visit_type<float, double>(context.input(0).type, [&](auto tag) {
       using T = typename decltype(tag)::type;

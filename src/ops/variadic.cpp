@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/vector_math.h"
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_arithmetic.h"
 #include "ops/element_loop.h"
@@ -85,6 +86,10 @@ class Variadic final : public Operator {
   }
 
   void choose_layouts(LayoutContext& context) const override { choose_blocked_broadcast(context); }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
+  }
 
   void run(RunContext& context) const override {
     const TensorView& out = context.output(0);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ops/batch.h"
 #include "ops/broadcast.h"
 #include "ops/element_arithmetic.h"
 #include "ops/element_loop.h"
@@ -52,6 +53,10 @@ class Where final : public Operator {
       context.set_output_type(0, context.type(1));
     }
     infer_elements(context);
+  }
+
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    return broadcast_batch(inputs, outputs);
   }
 
   void run(RunContext& context) const override {

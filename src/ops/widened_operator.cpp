@@ -194,6 +194,15 @@ class WidenedOperator final : public Operator {
     return cursor.bytes() + inner_->workspace_bytes(views.inputs, views.outputs, threads);
   }
 
+  uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
+    uint64_t mask = inner_->batch_inputs(inputs, outputs);
+    // What was converted once is converted whole.
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      if (kept_[i].data != nullptr && (mask >> i & 1U) != 0) mask = 0;
+    }
+    return mask;
+  }
+
   void run(RunContext& context) const override {
     std::vector<TensorView> inputs;
     std::vector<TensorView> outputs;

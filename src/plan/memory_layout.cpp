@@ -8,20 +8,6 @@ namespace {
 
 size_t aligned_up(size_t bytes) { return (bytes + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment; }
 
-size_t largest_live_set(std::span<const Lifetime> lifetimes) {
-  int steps = 0;
-  for (const Lifetime& life : lifetimes) steps = std::max(steps, life.last + 1);
-  std::vector<int64_t> change(static_cast<size_t>(steps) + 1, 0);
-  for (const Lifetime& life : lifetimes) {
-    change[static_cast<size_t>(life.first)] += static_cast<int64_t>(aligned_up(life.bytes));
-    change[static_cast<size_t>(life.last) + 1] -= static_cast<int64_t>(aligned_up(life.bytes));
-  }
-  int64_t live = 0;
-  int64_t most = 0;
-  for (const int64_t step : change) most = std::max(most, live += step);
-  return static_cast<size_t>(most);
-}
-
 /// Whether `a` is over before `b` begins, in any order that the steps may run in.
 bool ends_before(const Lifetime& a, const Lifetime& b) {
   return a.last < b.first && (a.after == nullptr || contains(*a.after, b.first));
@@ -54,6 +40,20 @@ MemoryLayout place(std::span<const Lifetime> lifetimes, const std::vector<size_t
 }
 
 }  // namespace
+
+size_t largest_live_set(std::span<const Lifetime> lifetimes) {
+  int steps = 0;
+  for (const Lifetime& life : lifetimes) steps = std::max(steps, life.last + 1);
+  std::vector<int64_t> change(static_cast<size_t>(steps) + 1, 0);
+  for (const Lifetime& life : lifetimes) {
+    change[static_cast<size_t>(life.first)] += static_cast<int64_t>(aligned_up(life.bytes));
+    change[static_cast<size_t>(life.last) + 1] -= static_cast<int64_t>(aligned_up(life.bytes));
+  }
+  int64_t live = 0;
+  int64_t most = 0;
+  for (const int64_t step : change) most = std::max(most, live += step);
+  return static_cast<size_t>(most);
+}
 
 MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes) {
   const size_t bound = largest_live_set(lifetimes);

@@ -29,6 +29,9 @@ struct MemoryLayout {
 
 constexpr size_t kPlanAlignment = 64;
 
+/// MemoryLayout::lower_bound alone.
+size_t largest_live_set(std::span<const Lifetime> lifetimes);
+
 /// Gives blocks that may be needed at the same time disjoint ranges. Tries several orders of greedy placement (each
 /// block at the lowest offset that is free during its life) and keeps the best; stops at one that reaches the lower
 /// bound.

@@ -26,7 +26,6 @@ class Binder {
     segment_->first_step = state_.next_step;
     infer_steps();
     segment_->is_last = segment_->end_step == static_cast<int>(program_.steps.size());
-    if (options_.concurrent) find_order();
     place_values();
     for (const PlannedStep& planned : segment_->steps) {
       for (const int output : program_.steps[static_cast<size_t>(planned.step)].outputs) {
@@ -163,22 +162,74 @@ class Binder {
   };
 
   void place_values() {
+    find_output_values();
+    find_places({});
+    std::vector<RegionBlock> blocks = find_blocks({}, units_);
+    RegionLayout layout = lay_out_region(blocks, units_, followers());
+    const size_t most_bytes = options_.most_region_bytes - std::min(options_.most_region_bytes, state_.region_bytes);
+    if (layout.bytes >= kLeastSplitBytes || layout.bytes > most_bytes) {
+      describe_batch_steps();
+      const std::vector<BatchGroup> groups =
+          choose_batch_groups(batch_steps_, options_.threads, most_bytes, [&](std::span<const BatchGroup> chosen) {
+            const Units units(step_count(), chosen);
+            return largest_live_bytes(find_blocks(chosen, units), units);
+          });
+      if (!groups.empty()) {
+        find_places(groups);
+        blocks = find_blocks(groups, units_);
+        layout = lay_out_region(blocks, units_, followers());
+        describe_groups(groups);
+      }
+    }
+    if (layout.bytes > most_bytes) refuse(layout.bytes);
+    state_.region_bytes += layout.bytes;
+    assign_offsets(blocks, layout);
+    segment_->units.assign(units_.all().begin(), units_.all().end());
+    if (segment_->is_last) place_outputs();
+  }
+
+  /// Which values share memory, and how long it is needed, when steps run in these groups.
+  void find_places(std::span<const BatchGroup> groups) {
     const size_t count = program_.values.size();
+    units_ = Units(step_count(), groups);
+    if (options_.concurrent) find_order();
     segment_->values.assign(count, {});
+    segment_->bound.clear();
+    segment_->tensors = 0;
     roots_.assign(count, {});
     root_of_.assign(count, kNoRoot);
     uses_.assign(count, 0);
     place_known_values();
     count_uses();
-    find_output_values();
-    std::vector<Lifetime> lifetimes;
-    for (int i = 0; i < static_cast<int>(segment_->steps.size()); ++i) {
-      add_step(i, lifetimes);
+    for (int i = 0; i < step_count(); ++i) {
+      place_results(i);
       for (const int input : step_at(i).inputs) read(input, i);
     }
-    assign_offsets(lifetimes);
-    if (segment_->is_last) place_outputs();
   }
+
+  /// Says what the plan needs, and names its largest tensor.
+  [[noreturn]] void refuse(size_t bytes) const {
+    const auto mebibytes = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+    const Root* largest = nullptr;
+    for (const Root& root : roots_) {
+      const bool counts = root.in_region && root.output < 0;
+      if (counts && (largest == nullptr || root.bytes > largest->bytes)) largest = &root;
+    }
+    std::string tensor;
+    if (largest != nullptr) {
+      const auto value = static_cast<size_t>(largest - roots_.data());
+      tensor = fmt::format(" The largest tensor is '{}' of shape {}, {:.1f} MiB.", program_.values[value].name,
+                           state_.shapes[value].to_string(), mebibytes(largest->bytes));
+    }
+    throw Error(ErrorCode::kRuntimeException,
+                fmt::format("A run with these input shapes needs {:.1f} MiB of activation memory; "
+                            "session.max_activation_mib allows {:.1f}.{}",
+                            mebibytes(bytes + state_.region_bytes), mebibytes(options_.most_region_bytes), tensor));
+  }
+
+  int step_count() const { return static_cast<int>(segment_->steps.size()); }
+
+  const std::vector<StepBits>* followers() const { return options_.concurrent ? &followers_ : nullptr; }
 
   void place_known_values() {
     for (size_t i = 0; i < program_.values.size(); ++i) {
@@ -236,8 +287,7 @@ class Binder {
     constexpr double kBytesPerNs = 10;
     std::vector<TensorView> inputs;
     std::vector<TensorView> outputs;
-    for (const int input : step.inputs) inputs.push_back(view_of(input));
-    for (const int output : step.outputs) outputs.push_back(view_of(output));
+    views_of(step, inputs, outputs);
     const bool moves_nothing = step.def != nullptr && step.def->is_view;
     size_t bytes = 0;
     for (const TensorView& view : inputs) bytes += view.dims != nullptr && !moves_nothing ? view.physical_bytes() : 0;
@@ -247,42 +297,49 @@ class Binder {
   }
 
   void find_order() {
-    std::vector<int> maker(program_.values.size(), -1);
+    std::vector<int> maker(program_.values.size(), -1);  // the unit
     std::vector<float> costs;
     std::vector<int> before;
     Dependencies dependencies;
-    for (int i = 0; i < static_cast<int>(segment_->steps.size()); ++i) {
-      const Step& step = step_at(i);
+    for (const Unit& unit : units_.all()) {
+      const int own = units_.unit_of(unit.first);
       before.clear();
-      for (const int input : step.inputs) {
-        if (input != kNoValue && maker[static_cast<size_t>(input)] >= 0) {
-          before.push_back(maker[static_cast<size_t>(input)]);
+      costs.push_back(0);
+      for (int i = unit.first; i < unit.end; ++i) {
+        const Step& step = step_at(i);
+        for (const int input : step.inputs) {
+          if (input == kNoValue) continue;
+          const int earlier = maker[static_cast<size_t>(input)];
+          if (earlier >= 0 && earlier != own) before.push_back(earlier);
+        }
+        costs.back() += estimate_cost(step);
+        for (const int output : step.outputs) {
+          if (output != kNoValue) maker[static_cast<size_t>(output)] = own;
         }
       }
       std::sort(before.begin(), before.end());
       before.erase(std::unique(before.begin(), before.end()), before.end());
       dependencies.add_step(before);
-      costs.push_back(estimate_cost(step));
-      for (const int output : step.outputs) {
-        if (output != kNoValue) maker[static_cast<size_t>(output)] = i;
-      }
     }
-    if (has_branches(dependencies)) segment_->schedule = make_schedule(dependencies, costs);
+    segment_->schedule = has_branches(dependencies) ? make_schedule(dependencies, costs) : Schedule{};
     followers_ = find_followers(dependencies);
   }
 
-  /// Notes that a step reads or writes a block.
+  /// Notes that a step reads or writes a block. Within a unit steps are in order anyway.
   void touch(Root& root, int position) {
     if (!options_.concurrent) return;
-    const StepBits& followers = followers_[static_cast<size_t>(position)];
+    const auto unit = static_cast<size_t>(units_.unit_of(position));
+    const StepBits& followers = followers_[unit];
     if (root.after.empty()) root.after.assign(followers.size(), ~uint64_t{0});
-    for (size_t word = 0; word < followers.size(); ++word) root.after[word] &= followers[word];
+    for (size_t word = 0; word < followers.size(); ++word) {
+      const uint64_t own = word == unit / 64 ? uint64_t{1} << (unit % 64) : 0;
+      root.after[word] &= followers[word] | own;
+    }
   }
 
   // --- memory of one step ---
 
-  void add_step(int position, std::vector<Lifetime>& lifetimes) {
-    PlannedStep& planned = segment_->steps[static_cast<size_t>(position)];
+  void place_results(int position) {
     const Step& step = step_at(position);
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       const int value = step.outputs[i];
@@ -292,17 +349,6 @@ class Binder {
       } else if (i != 0 || !share_input(step, value, position)) {
         make_root(value, position);
       }
-    }
-    // A result that nobody reads still needs a place to be written to.
-    std::vector<TensorView> inputs;
-    std::vector<TensorView> outputs;
-    for (const int input : step.inputs) inputs.push_back(view_of(input));
-    for (const int output : step.outputs) outputs.push_back(view_of(output));
-    planned.workspace_bytes = step.op->workspace_bytes(inputs, outputs, options_.threads);
-    if (planned.workspace_bytes > 0) {
-      workspaces_.push_back({static_cast<size_t>(position), lifetimes.size()});
-      lifetimes.push_back({position, position, planned.workspace_bytes,
-                           options_.concurrent ? &followers_[static_cast<size_t>(position)] : nullptr});
     }
   }
 
@@ -347,7 +393,7 @@ class Binder {
       }
       const auto reads = std::count(step.inputs.begin(), step.inputs.end(), input);
       if (roots_[static_cast<size_t>(root)].readers != reads) continue;
-      if (options_.concurrent && !contains(roots_[static_cast<size_t>(root)].after, position)) continue;
+      if (options_.concurrent && !contains(roots_[static_cast<size_t>(root)].after, units_.unit_of(position))) continue;
       // A convolution whose image is its residual too still reads the image's other pixels.
       const auto overwritable = std::count_if(step.def->in_place.begin(), step.def->in_place.end(), [&](int place) {
         return place < static_cast<int>(step.inputs.size()) && step.inputs[static_cast<size_t>(place)] == input;
@@ -382,32 +428,182 @@ class Binder {
     touch(root, position);
   }
 
-  void assign_offsets(std::vector<Lifetime>& lifetimes) {
-    const size_t first_root = lifetimes.size();
-    std::vector<int> in_region;
-    for (size_t i = 0; i < roots_.size(); ++i) {
-      if (!roots_[i].in_region || roots_[i].output >= 0) continue;
-      in_region.push_back(static_cast<int>(i));
-      // What lasts to the end of the segment makes room for nothing, whoever touched it last.
-      if (roots_[i].readers >= kForever) roots_[i].after.assign(roots_[i].after.size(), 0);
-      lifetimes.push_back(
-          {roots_[i].first, roots_[i].last, roots_[i].bytes, options_.concurrent ? &roots_[i].after : nullptr});
+  // --- groups of steps that go through the batch in pieces ---
+
+  /// Steps whose shapes, types and operators allow it; what choose_batch_groups() asks of each.
+  void describe_batch_steps() {
+    batch_steps_.assign(segment_->steps.size(), {});
+    batch_inputs_.assign(segment_->steps.size(), 0);
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    for (int position = 0; position < step_count(); ++position) {
+      const Step& step = step_at(position);
+      const bool fits = std::all_of(step.outputs.begin(), step.outputs.end(), [&](int value) {
+        return value == kNoValue || (state_.known[static_cast<size_t>(value)] &&
+                                     program_.values[static_cast<size_t>(value)].type != DataType::kString);
+      });
+      if (!fits || (step.def != nullptr && step.def->is_random)) continue;
+      views_of(step, inputs, outputs);
+      const uint64_t batch = step.op->batch_inputs(inputs, outputs);
+      if (batch == 0) continue;
+      batch_inputs_[static_cast<size_t>(position)] = batch;
+      BatchStep& described = batch_steps_[static_cast<size_t>(position)];
+      described.cost_ns = estimate_cost(step);
+      for (size_t i = 0; i < step.inputs.size(); ++i) {
+        if (step.inputs[i] == kNoValue) continue;
+        const bool is_split = (batch >> i & 1U) != 0;
+        described.uses.push_back({memory_of(step.inputs[i]), !is_split});
+        if (program_.values[static_cast<size_t>(step.inputs[i])].is_constant) {
+          described.weight_bytes += inputs[i].physical_bytes();
+        }
+      }
+      for (size_t i = 0; i < step.outputs.size(); ++i) {
+        if (step.outputs[i] == kNoValue) continue;
+        described.uses.push_back({memory_of(step.outputs[i]), false});
+        described.samples = outputs[i].dim(0);
+      }
     }
-    const MemoryLayout layout = lay_out_memory(lifetimes);
+  }
+
+  void views_of(const Step& step, std::vector<TensorView>& inputs, std::vector<TensorView>& outputs) const {
+    inputs.clear();
+    outputs.clear();
+    for (const int input : step.inputs) inputs.push_back(view_of(input));
+    for (const int output : step.outputs) outputs.push_back(view_of(output));
+  }
+
+  /// The same for values that share memory.
+  int memory_of(int value) const {
+    const int root = root_of_[static_cast<size_t>(value)];
+    return root == kNoRoot ? value : root;
+  }
+
+  /// Memory that the steps of one group alone touch, which then hold only a piece of it at a time.
+  bool is_own(const Root& root, const Units& units) const {
+    return root.readers < kForever && root.output < 0 && units.group_of(root.first) >= 0 &&
+           units.unit_of(root.first) == units.unit_of(root.last);
+  }
+
+  /// All that needs a place in the region: first scratch memory, then what no output's memory is used for.
+  std::vector<RegionBlock> find_blocks(std::span<const BatchGroup> groups, const Units& units) {
+    std::vector<RegionBlock> blocks;
+    workspace_of_.assign(segment_->steps.size(), kNoRoot);
+    for (int position = 0; position < step_count(); ++position) {
+      const int group = units.group_of(position);
+      const size_t bytes = workspace_bytes(position, group < 0 ? nullptr : &groups[static_cast<size_t>(group)]);
+      if (bytes == 0) continue;
+      workspace_of_[static_cast<size_t>(position)] = static_cast<int>(blocks.size());
+      const bool may_overlap = options_.concurrent && group < 0;
+      const StepBits* after = may_overlap ? &followers_[static_cast<size_t>(units.unit_of(position))] : nullptr;
+      blocks.push_back({position, position, bytes, group, after});
+    }
+    for (Root& root : roots_) {
+      if (!root.in_region || root.output >= 0) continue;
+      // What lasts to the end of the segment makes room for nothing, whoever touched it last.
+      if (root.readers >= kForever) root.after.assign(root.after.size(), 0);
+      RegionBlock block{root.first, root.last, root.bytes, -1, options_.concurrent ? &root.after : nullptr};
+      if (is_own(root, units)) {
+        block.group = units.group_of(root.first);
+        block.bytes = bytes_of_piece(root.bytes, groups[static_cast<size_t>(block.group)]);
+      }
+      blocks.push_back(block);
+    }
+    return blocks;
+  }
+
+  static size_t bytes_of_piece(size_t bytes, const BatchGroup& group) {
+    return bytes / static_cast<size_t>(group.samples) * static_cast<size_t>(group.piece);
+  }
+
+  static int64_t last_piece(const BatchGroup& group) {
+    const int64_t rest = group.samples % group.piece;
+    return rest == 0 ? group.piece : rest;
+  }
+
+  size_t workspace_bytes(int position, const BatchGroup* group) const {
+    const Step& step = step_at(position);
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    views_of(step, inputs, outputs);
+    if (group == nullptr) return step.op->workspace_bytes(inputs, outputs, options_.threads);
+    std::vector<Shape> shapes;
+    shapes.reserve(inputs.size() + outputs.size());  // views point into it
+    const auto cut = [&](TensorView& view) {
+      if (view.dims == nullptr) return;
+      shapes.push_back(view.shape());
+      view.dims = &shapes.back();
+    };
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if ((batch_inputs_[static_cast<size_t>(position)] >> i & 1U) != 0) cut(inputs[i]);
+    }
+    for (TensorView& output : outputs) cut(output);
+    size_t most = 0;
+    for (const int64_t samples : {group->piece, last_piece(*group)}) {
+      for (Shape& shape : shapes) shape[0] = samples;
+      most = std::max(most, step.op->workspace_bytes(inputs, outputs, options_.threads));
+    }
+    return most;
+  }
+
+  void describe_groups(std::span<const BatchGroup> groups) {
+    std::vector<int> seen(program_.values.size(), -1);
+    for (size_t g = 0; g < groups.size(); ++g) {
+      PlannedGroup planned{groups[g], {}};
+      const auto add = [&](int value, bool is_split) {
+        if (value == kNoValue || seen[static_cast<size_t>(value)] == static_cast<int>(g)) return;
+        seen[static_cast<size_t>(value)] = static_cast<int>(g);
+        PieceValue& piece = planned.values.emplace_back();
+        piece.value = value;
+        piece.is_split = is_split;
+        if (!is_split) return;
+        piece.shape = state_.shapes[static_cast<size_t>(value)];
+        piece.last_shape = piece.shape;
+        piece.shape[0] = planned.piece;
+        piece.last_shape[0] = last_piece(planned);
+        const int root = root_of_[static_cast<size_t>(value)];
+        if (root != kNoRoot && is_own(roots_[static_cast<size_t>(root)], units_)) return;
+        piece.sample_bytes = bytes_of(value) / static_cast<size_t>(planned.samples);
+      };
+      for (int position = planned.first; position < planned.end; ++position) {
+        const Step& step = step_at(position);
+        for (size_t i = 0; i < step.inputs.size(); ++i) {
+          add(step.inputs[i], (batch_inputs_[static_cast<size_t>(position)] >> i & 1U) != 0);
+        }
+        for (const int output : step.outputs) add(output, true);
+      }
+      segment_->groups.push_back(std::move(planned));
+    }
+  }
+
+  // --- the result ---
+
+  void assign_offsets(std::span<const RegionBlock> blocks, const RegionLayout& layout) {
     segment_->region_bytes = layout.bytes;
     segment_->lower_bound = layout.lower_bound;
-    for (const auto& [position, lifetime] : workspaces_) {
-      segment_->steps[position].workspace_offset = layout.offsets[lifetime];
-    }
-    for (size_t k = 0; k < in_region.size(); ++k) {
-      segment_->values[static_cast<size_t>(in_region[k])] = {Place::kRegion, 0, layout.offsets[first_root + k]};
-    }
-    for (size_t i = 0; i < roots_.size(); ++i) {
-      if (roots_[i].in_region && roots_[i].output >= 0) segment_->values[i] = {Place::kOutput, roots_[i].output, 0};
+    size_t next = 0;
+    for (size_t position = 0; position < workspace_of_.size(); ++position) {
+      if (workspace_of_[position] == kNoRoot) continue;
+      next = static_cast<size_t>(workspace_of_[position]);
+      segment_->steps[position].workspace_offset = layout.offsets[next];
+      segment_->steps[position].workspace_bytes = blocks[next].bytes;
+      ++next;
     }
     for (size_t i = 0; i < roots_.size(); ++i) {
       const Root& root = roots_[i];
-      if (root.in_region) segment_->blocks.push_back({static_cast<int>(i), root.first, root.last, root.bytes});
+      if (!root.in_region) continue;
+      const bool own = is_own(root, units_);
+      Block block{static_cast<int>(i), root.first, root.last, root.bytes};
+      if (!own) {
+        block.first = units_.all()[static_cast<size_t>(units_.unit_of(root.first))].first;
+        block.last = units_.all()[static_cast<size_t>(units_.unit_of(root.last))].end - 1;
+      }
+      if (root.output >= 0) {
+        segment_->values[i] = {Place::kOutput, root.output, 0};
+      } else {
+        block.bytes = blocks[next].bytes;
+        segment_->values[i] = {Place::kRegion, 0, layout.offsets[next++]};
+      }
+      segment_->blocks.push_back(block);
     }
     for (size_t i = 0; i < root_of_.size(); ++i) {
       if (root_of_[i] != kNoRoot) segment_->values[i] = segment_->values[static_cast<size_t>(root_of_[i])];
@@ -458,6 +654,8 @@ class Binder {
   }
 
   static constexpr int kForever = std::numeric_limits<int>::max() / 2;
+  /// A smaller region is not worth looking for a way to make it smaller.
+  static constexpr size_t kLeastSplitBytes = size_t{2} << 20;
 
   const Program& program_;
   BindState& state_;
@@ -470,8 +668,11 @@ class Binder {
   std::vector<int> root_of_;
   std::vector<int> uses_;
   std::vector<int> output_of_;
-  std::vector<std::pair<size_t, size_t>> workspaces_;  // position of the step, its lifetime
-  std::vector<StepBits> followers_;                    // concurrent plans: by position
+  Units units_;
+  std::vector<StepBits> followers_;     // concurrent plans: by unit
+  std::vector<int> workspace_of_;       // by position: the block of its scratch memory
+  std::vector<BatchStep> batch_steps_;  // by position, once they are asked for
+  std::vector<uint64_t> batch_inputs_;  // likewise: Operator::batch_inputs()
 };
 
 }  // namespace

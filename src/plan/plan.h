@@ -8,8 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "plan/memory_layout.h"
+#include "plan/batch_split.h"
 #include "plan/program.h"
+#include "plan/region_layout.h"
 #include "plan/schedule.h"
 #include "tensor/tensor_view.h"
 
@@ -41,12 +42,27 @@ struct PlannedStep {
   size_t workspace_bytes = 0;
 };
 
-/// Memory that one value, and those that share it, need from a step to another: positions in Segment::steps.
+/// Memory that one value, and those that share it, need from a step to another: positions in Segment::steps. Within a
+/// group of steps it is what a piece needs.
 struct Block {
   int value = 0;  ///< The first value that lies there.
   int first = 0;
   int last = 0;
   size_t bytes = 0;
+};
+
+/// A value as the steps of a group see it.
+struct PieceValue {
+  int value = 0;
+  bool is_split = false;    ///< They see a piece of the batch, not all of the value.
+  size_t sample_bytes = 0;  ///< Between one sample and the next; 0 where all pieces use the same memory.
+  Shape shape;              ///< Of a piece.
+  Shape last_shape;         ///< Of the last piece.
+};
+
+/// Steps that run one piece of the batch after another, and all values that they touch.
+struct PlannedGroup : BatchGroup {
+  std::vector<PieceValue> values;
 };
 
 /// An output that no step writes where it belongs: another output, an input or a constant is the same value.
@@ -61,6 +77,8 @@ struct Segment {
   int first_step = 0;
   int end_step = 0;  ///< One past the last.
   std::vector<PlannedStep> steps;
+  std::vector<Unit> units;           ///< All steps, in order.
+  std::vector<PlannedGroup> groups;  ///< What Unit::group indexes.
   std::vector<PlannedValue> values;  ///< One for each Program value.
   std::vector<Shape> shapes;         ///< Likewise; valid where the value's shape is known.
   std::vector<Tensor> bound;         ///< What Place::kBound values index.
@@ -72,7 +90,7 @@ struct Segment {
   std::vector<int> placed;
   size_t placed_in_region = 0;
   size_t tensors = 0;  ///< Tensors that the run makes: Place::kGiven and Place::kStrings.
-  /// Which steps may run at the same time, and share no memory; empty where none may, and unless
+  /// Which units (the schedule's steps) may run at the same time, and share no memory; empty where none may, and unless
   /// BindOptions::concurrent.
   Schedule schedule;
   size_t region_bytes = 0;
@@ -86,6 +104,9 @@ struct BindOptions {
   /// Plans for independent steps to run at the same time: a block's memory is used again only by steps that run when
   /// all that touch the block have finished, whatever the order.
   bool concurrent = false;
+  /// What all regions of a run may take together; a plan that needs more goes through the batch in smaller pieces than
+  /// pay.
+  size_t most_region_bytes = SIZE_MAX;
 };
 
 /// What is known when a segment begins.
@@ -94,6 +115,7 @@ struct BindState {
   std::vector<bool> known;      ///< Whether the shape is.
   std::vector<bool> available;  ///< Whether an earlier segment has computed the value.
   std::vector<Tensor> bound;    ///< Values computed while binding, undefined otherwise.
+  size_t region_bytes = 0;      ///< Of earlier segments.
   int next_step = 0;
 };
 
@@ -103,7 +125,8 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs);
 
 /// Infers shapes from state.next_step on, evaluates shape arithmetic, and lays out memory for the steps up to the end
 /// or to the first whose output sizes depend on data; moves the state behind them. Throws Error naming the node when
-/// shapes contradict each other, kRuntimeException when a size overflows.
+/// shapes contradict each other, kRuntimeException when a size overflows or BindOptions::most_region_bytes cannot be
+/// kept.
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
 
 /// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's steps runs, one after

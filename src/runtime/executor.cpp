@@ -40,7 +40,9 @@ class Run {
     std::vector<Shape> shapes;
     shapes.reserve(inputs_.size());
     for (const Tensor& input : inputs_) shapes.push_back(input.shape());
-    const BindOptions options{.threads = environment_.threads, .concurrent = environment_.lanes != nullptr};
+    const BindOptions options{.threads = environment_.threads,
+                              .concurrent = environment_.lanes != nullptr,
+                              .most_region_bytes = environment_.most_region_bytes};
     const int64_t start_ns = environment_.profiler != nullptr ? monotonic_ns() : 0;
     const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
     if (start.is_new && environment_.logger != nullptr) {
@@ -72,6 +74,7 @@ class Run {
     }
     std::vector<TensorView> inputs;  // of one step, gathered
     std::vector<TensorView> outputs;
+    std::vector<TensorView> pieces;   // of all values, while a group of steps goes through the batch
     DenormalsAsZeroSwitch denormals;  // the session may flush them everywhere, some operators do
     std::optional<NodeProfile> profile;
   };
@@ -99,41 +102,69 @@ class Run {
     place_values();
     if (segment.schedule.empty()) {
       Lane lane(environment_);
-      for (const PlannedStep& planned : segment.steps) run_planned(planned, lane);
+      for (const Unit& unit : segment.units) run_unit(unit, lane);
     } else {
       run_schedule(segment.schedule, *environment_.lanes, [&](StepQueue::Lane& queue) {
         Lane lane(environment_);
-        for (std::span<const int> steps; !(steps = queue.next()).empty();) {
-          for (const int step : steps) run_planned(segment.steps[static_cast<size_t>(step)], lane);
+        for (std::span<const int> units; !(units = queue.next()).empty();) {
+          for (const int unit : units) run_unit(segment.units[static_cast<size_t>(unit)], lane);
         }
       });
     }
     for (const OutputCopy& copy : segment.copies) copy_output(copy);
   }
 
-  void run_planned(const PlannedStep& planned, Lane& lane) {
+  void run_unit(const Unit& unit, Lane& lane) {
+    if (unit.group < 0) return run_planned(segment_->steps[static_cast<size_t>(unit.first)], views_, nullptr, lane);
+    const PlannedGroup& group = segment_->groups[static_cast<size_t>(unit.group)];
+    // Other threads may read the whole of what this one reads in pieces.
+    lane.pieces.resize(views_.size());
+    for (const PieceValue& value : group.values) {
+      lane.pieces[static_cast<size_t>(value.value)] = views_[static_cast<size_t>(value.value)];
+    }
+    for (int64_t first = 0; first < group.samples; first += group.piece) {
+      const bool is_whole = first + group.piece <= group.samples;
+      for (const PieceValue& value : group.values) {
+        if (!value.is_split) continue;
+        TensorView& view = lane.pieces[static_cast<size_t>(value.value)];
+        view.dims = is_whole ? &value.shape : &value.last_shape;
+        view.data = static_cast<std::byte*>(views_[static_cast<size_t>(value.value)].data) +
+                    static_cast<size_t>(first) * value.sample_bytes;
+      }
+      const NodeProfile::Piece piece{first, std::min(first + group.piece, group.samples), group.samples};
+      for (int i = unit.first; i < unit.end; ++i) {
+        run_planned(segment_->steps[static_cast<size_t>(i)], lane.pieces, &piece, lane);
+      }
+    }
+  }
+
+  /// `views` are the values as the step is to see them; `piece`, which samples those are when they are not all.
+  void run_planned(const PlannedStep& planned, const std::vector<TensorView>& views, const NodeProfile::Piece* piece,
+                   Lane& lane) {
     if (environment_.stop != nullptr) environment_.stop->check();
     const Step& step = program_.steps[static_cast<size_t>(planned.step)];
-    for (size_t i = 0; i < step.inputs.size(); ++i) lane.inputs[i] = view_at(step.inputs[i]);
-    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
+    for (size_t i = 0; i < step.inputs.size(); ++i) lane.inputs[i] = view_in(views, step.inputs[i]);
+    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_in(views, step.outputs[i]);
     const std::span<const TensorView> inputs(lane.inputs.data(), step.inputs.size());
     const std::span<TensorView> outputs(lane.outputs.data(), step.outputs.size());
     const std::span<std::byte> workspace(region_ + planned.workspace_offset, planned.workspace_bytes);
     lane.denormals.set(step.flushes_denormals);
     if (!lane.profile) {
       StepRun context(inputs, outputs, workspace, environment_.parallel, step, *this);
-      run_step(step, context, inputs);
+      run_step(step, context);
       return;
     }
     lane.profile->begin();
     StepRun context(inputs, outputs, workspace, lane.profile->threads(), step, *this);
-    run_step(step, context, inputs);
+    run_step(step, context);
     // What the step allocated by itself has its shape only now.
-    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_at(step.outputs[i]);
-    lane.profile->finish(program_, planned.step, inputs, outputs);
+    for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_in(views, step.outputs[i]);
+    lane.profile->finish(program_, planned.step, inputs, outputs, piece);
   }
 
-  TensorView view_at(int value) const { return value == kNoValue ? TensorView{} : views_[static_cast<size_t>(value)]; }
+  static TensorView view_in(const std::vector<TensorView>& views, int value) {
+    return value == kNoValue ? TensorView{} : views[static_cast<size_t>(value)];
+  }
 
   /// Fills in the addresses that this run has of its own.
   void place_values() {
@@ -197,20 +228,23 @@ class Run {
     return Tensor::view(type, shape, memory.get(), memory);
   }
 
-  static void run_step(const Step& step, StepRun& context, std::span<const TensorView> inputs) {
+  void run_step(const Step& step, StepRun& context) const {
     try {
       step.op->run(context);
     } catch (const Stopped&) {
       throw;
     } catch (const Error& error) {
       throw Error(error.code() == ErrorCode::kNotImplemented ? error.code() : ErrorCode::kFail,
-                  describe_failure(step, error.text(), inputs));
+                  describe_failure(step, error.text()));
     } catch (const std::bad_alloc&) {
-      throw Error(ErrorCode::kRuntimeException, describe_failure(step, "Out of memory.", inputs));
+      throw Error(ErrorCode::kRuntimeException, describe_failure(step, "Out of memory."));
     }
   }
 
-  static std::string describe_failure(const Step& step, std::string_view why, std::span<const TensorView> inputs) {
+  /// With the shapes of the whole batch, whatever piece of it failed.
+  std::string describe_failure(const Step& step, std::string_view why) const {
+    std::vector<TensorView> inputs;
+    for (const int input : step.inputs) inputs.push_back(view_in(views_, input));
     return fmt::format("Non-zero status code returned while running {} Status Message: {} Input shapes: {}",
                        step.describe(), why, shapes_as_text(inputs));
   }
@@ -225,7 +259,7 @@ class Run {
   }
 
   void copy_output(const OutputCopy& copy) {
-    const TensorView source = view_at(copy.value);
+    const TensorView source = view_in(views_, copy.value);
     if (source.data == nullptr) {
       throw Error(ErrorCode::kFail, fmt::format("Output '{}' was not computed.",
                                                 program_.outputs[static_cast<size_t>(copy.output)].name));

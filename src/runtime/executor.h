@@ -1,6 +1,7 @@
 // Runs a program.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ struct RunEnvironment {
   RunThreads* lanes = nullptr;
   /// The most threads of any run of the session: what plans reserve scratch memory for.
   int threads = 1;
+  /// What regions of a run may take together.
+  size_t most_region_bytes = SIZE_MAX;
   Profiler* profiler = nullptr;      ///< Null when profiling is off.
   const Logger* logger = nullptr;    ///< Null where nothing is logged.
   const StopSignal* stop = nullptr;  ///< Looked at before each step; null when nobody can end the run.

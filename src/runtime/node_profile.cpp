@@ -166,6 +166,9 @@ struct NodeNumbers {
   int64_t cpu;
   int64_t own_ns;
   int64_t wait_ns;
+  int64_t first_sample;
+  int64_t end_sample;
+  int64_t batch_size;  ///< 0 unless the node computed a piece of the batch.
   int64_t blocks;
 };
 struct WorkNumbers {
@@ -236,6 +239,9 @@ void write_node(const EventText& text, std::span<const int64_t> numbers, EventSi
   const std::span<const int64_t> blocks = numbers.first(static_cast<size_t>(node.blocks));
   const std::span<const int64_t> works = numbers.subspan(blocks.size());
   ProfileArgs args = text.args;
+  if (node.batch_size > 0) {
+    args.add("first_sample", node.first_sample).add("end_sample", node.end_sample).add("batch_size", node.batch_size);
+  }
   std::string& stats = args.open("thread_scheduling_stats");
   fmt::format_to(std::back_inserter(stats),
                  "{{\"main_thread\": {{\"thread_pool_name\": \"attune\", \"thread_id\": \"{}\", \"block_size\": [{}], "
@@ -261,7 +267,7 @@ void write_node(const EventText& text, std::span<const int64_t> numbers, EventSi
 }  // namespace
 
 void NodeProfile::finish(const Program& program, int index, std::span<const TensorView> inputs,
-                         std::span<const TensorView> outputs) {
+                         std::span<const TensorView> outputs, const Piece* piece) {
   const int64_t end_ns = monotonic_ns();
   const int64_t thread_id = current_thread_id();
   const std::span<const Work> works = watch_->collect();
@@ -270,9 +276,10 @@ void NodeProfile::finish(const Program& program, int index, std::span<const Tens
     if (work.thread_id == thread_id) own_ns = work.busy_ns;
   }
   numbers_.clear();
+  const Piece samples = piece != nullptr ? *piece : Piece{};
   append(numbers_, NodeNumbers{index, start_ns_, end_ns, thread_id, current_cpu(), own_ns,
-                               std::max<int64_t>(watch_->shared_ns - own_ns, 0),
-                               static_cast<int64_t>(watch_->block_sizes.size())});
+                               std::max<int64_t>(watch_->shared_ns - own_ns, 0), samples.begin, samples.end,
+                               samples.samples, static_cast<int64_t>(watch_->block_sizes.size())});
   numbers_.insert(numbers_.end(), watch_->block_sizes.begin(), watch_->block_sizes.end());
   for (const Work& work : works) {
     if (work.thread_id == thread_id) continue;

@@ -16,6 +16,13 @@ namespace attune {
 
 class NodeProfile {
  public:
+  /// Samples [begin, end) of a batch of `samples`.
+  struct Piece {
+    int64_t begin = 0;
+    int64_t end = 0;
+    int64_t samples = 0;
+  };
+
   /// `inner` are the threads that nodes may use.
   NodeProfile(Profiler& profiler, Parallel& inner);
   ~NodeProfile();
@@ -28,9 +35,9 @@ class NodeProfile {
   /// The same threads, watched: one reading of the clock a task where there are several.
   Parallel& threads();
 
-  /// The node's time ends here; records the events.
-  void finish(const Program& program, int step, std::span<const TensorView> inputs,
-              std::span<const TensorView> outputs);
+  /// The node's time ends here; records the events. `piece`, unless it is null: which part of the batch it computed.
+  void finish(const Program& program, int step, std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+              const Piece* piece);
 
  private:
   class Watch;

@@ -52,7 +52,7 @@ TEST(NodeProfile, EveryThreadThatWorkedHasAnEvent) {
   std::atomic<int64_t> sum{0};
   profile.threads().for_each(100, [&](int64_t index, int) { sum += index; });
   EXPECT_EQ(sum.load(), 4950);
-  profile.finish(program, 0, inputs, {inputs.data(), 1});
+  profile.finish(program, 0, inputs, {inputs.data(), 1}, nullptr);
 
   json events;
   std::ifstream(profiler.end()) >> events;

@@ -55,8 +55,9 @@ using EventWriter = void (*)(const EventText& text, std::span<const int64_t> num
 /// Session events are `model_loading_uri` (or `model_loading_array`), `session_initialization`, `model_run`,
 /// `SequentialExecutor::Execute` or `ParallelExecutor::Execute`; node events `<node>_kernel_time` (node_profile.h) with
 /// the arguments op_name, provider "CPUExecutionProvider", node_index, input_type_shape, output_type_shape,
-/// thread_scheduling_stats, output_size, parameter_size, activation_size; thread events `<node>_worker` with
-/// node_index, num_run and busy_us. While the model runs, events are kept as numbers, a few hundred bytes and about a
+/// thread_scheduling_stats, output_size, parameter_size, activation_size, and first_sample, end_sample, batch_size
+/// where the node goes through the batch in pieces, an event each; thread events `<node>_worker` with node_index,
+/// num_run and busy_us. While the model runs, events are kept as numbers, a few hundred bytes and about a
 /// tenth of a microsecond for a node; the file is written at the end, or when kMostNumbers are kept. Times are whole
 /// microseconds, as onnxruntime's, cut off so that an event lies within its parent's.
 class Profiler {

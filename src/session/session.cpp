@@ -76,6 +76,13 @@ int64_t deadline_of(const RunOptions& options) {
   return milliseconds == 0 ? 0 : monotonic_ns() + std::min(milliseconds, kMost) * 1'000'000;
 }
 
+/// `session.max_activation_mib` in bytes.
+size_t activation_limit(const SessionOptions& options) {
+  constexpr int64_t kMost = int64_t{1} << 40;  // far above any machine, and safe to multiply
+  const int64_t mebibytes = config_number(options.config_entries, "session.max_activation_mib", 0, "MiB");
+  return mebibytes == 0 ? SIZE_MAX : static_cast<size_t>(std::min(mebibytes, kMost)) << 20;
+}
+
 /// What is kept beside the optimized model.
 DataFileOptions data_file_of(const SessionOptions& options) {
   DataFileOptions file;
@@ -123,6 +130,7 @@ class InferenceSession::Impl {
         limits_(run_limits(options)),
         own_pool_(make_own_pool(options, limits_, logger_)),
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
+        most_region_bytes_(activation_limit(options)),
         regions_(options.enable_cpu_mem_arena),
         output_buffers_(options.enable_cpu_mem_arena) {
     if (options_.enable_profiling) profiler_ = std::make_unique<Profiler>(options_.profile_file_prefix);
@@ -201,8 +209,7 @@ class InferenceSession::Impl {
       }
       shapes.push_back(shape);
     }
-    const BoundStart start = compiled_.plans.find_or_bind(
-        compiled_.program, shapes, BindOptions{.threads = limits_.threads, .concurrent = limits_.lanes > 1});
+    const BoundStart start = compiled_.plans.find_or_bind(compiled_.program, shapes, bind_options());
     return report(*start.segment);
   }
 
@@ -256,6 +263,7 @@ class InferenceSession::Impl {
           .parallel = stop.is_possible() ? static_cast<Parallel&>(stoppable) : static_cast<Parallel&>(threads),
           .lanes = limits_.lanes > 1 ? &threads : nullptr,
           .threads = limits_.threads,
+          .most_region_bytes = most_region_bytes_,
           .profiler = profiler_.get(),
           .logger = &logger,
           .stop = stop.is_possible() ? &stop : nullptr,
@@ -322,6 +330,10 @@ class InferenceSession::Impl {
     }
   }
 
+  BindOptions bind_options() const {
+    return {.threads = limits_.threads, .concurrent = limits_.lanes > 1, .most_region_bytes = most_region_bytes_};
+  }
+
   ThreadPool& pool() { return own_pool_ != nullptr ? *own_pool_ : ThreadPool::shared(); }
 
   void prepare(Graph graph, std::string_view source) {
@@ -363,6 +375,7 @@ class InferenceSession::Impl {
   RunLimits limits_;  ///< One lane is one step after another.
   std::unique_ptr<ThreadPool> own_pool_;
   bool flush_denormals_;
+  size_t most_region_bytes_;
   std::unique_ptr<Profiler> profiler_;
   ModelDescription model_;
   std::vector<ValueDescription> inputs_;
@@ -411,7 +424,20 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
                       static_cast<uint8_t>(program.block)};
   };
   for (const ProgramOutput& output : program.outputs) report.output_bytes += view(output.value).physical_bytes();
+  for (const Block& block : segment.blocks) {
+    const auto value = static_cast<size_t>(block.value);
+    if (segment.values[value].place != Place::kRegion || block.bytes == 0) continue;
+    report.blocks.push_back(
+        {program.values[value].name, block.first, block.last, segment.values[value].offset, block.bytes});
+  }
+  for (size_t k = 0; k < segment.steps.size(); ++k) {
+    const PlannedStep& step = segment.steps[k];
+    if (step.workspace_bytes == 0) continue;
+    report.blocks.push_back(
+        {"", static_cast<int>(k), static_cast<int>(k), step.workspace_offset, step.workspace_bytes});
+  }
   const std::vector<size_t> live = live_bytes(segment);
+  size_t unit = 0;
   for (size_t k = 0; k < segment.steps.size(); ++k) {
     const PlannedStep& planned = segment.steps[k];
     const Step& step = program.steps[static_cast<size_t>(planned.step)];
@@ -430,6 +456,9 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
     node.flops = step.op->flops(inputs, outputs);
     node.workspace_bytes = planned.workspace_bytes;
     node.live_bytes = live[k];
+    const int group = segment.units[unit].group;
+    node.batch_piece = group < 0 ? 0 : segment.groups[static_cast<size_t>(group)].piece;
+    if (static_cast<int>(k) + 1 == segment.units[unit].end) ++unit;
     report.flops += node.flops;
     report.nodes.push_back(std::move(node));
     if (report.peak_node < 0 ||
