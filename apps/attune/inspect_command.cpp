@@ -9,6 +9,7 @@
 #include "attune/session.h"
 #include "command.h"
 #include "feeds.h"
+#include "memory_page.h"
 #include "onnx/reader.h"
 #include "passes_report.h"
 #include "settings.h"
@@ -24,12 +25,15 @@ constexpr const char* kExamples = R"(Examples:
   attune inspect model.onnx
   attune inspect model.onnx --shape images=32x3x224x224 --top 20
   attune inspect model.onnx --dim batch=8 --json
+  attune inspect model.onnx --memory --page memory.html
   attune inspect model.onnx --passes --graph-optimization-level ORT_ENABLE_BASIC
   attune inspect model.onnx --shapes
 
 "Operators" counts the model's nodes and those that are left after optimization.
 The plan is that of one run with the shown input shapes: "region" is the memory
 of its intermediate tensors, "lower bound" the most that are alive at once.
+--memory lists the largest of these tensors with their addresses in the region;
+a page draws them, nodes across and addresses up.
 --passes lists what each optimization level does, and what it did to this model,
 --shapes the type and the shape of every value as far as the model tells.)";
 
@@ -41,6 +45,8 @@ struct InspectFlags {
   bool as_json = false;
   bool passes = false;
   bool shapes = false;
+  bool memory = false;
+  std::string page;
 };
 
 std::string operator_name(std::string_view domain, std::string_view op_type) {
@@ -91,6 +97,7 @@ json to_json(const NodeReport& node) {
           {"outputs", outputs},
           {"layout", node.layout},
           {"flops", node.flops},
+          {"batch_piece", node.batch_piece},
           {"live_bytes", node.live_bytes},
           {"workspace_bytes", node.workspace_bytes}};
 }
@@ -176,6 +183,15 @@ void print_plan(const PlanReport& plan) {
   fmt::print("Parameters:     {}\n", format_count(static_cast<double>(plan.parameters)));
   fmt::print("FLOPs:          {} a run\n", format_count(plan.flops));
   fmt::print("Region:         {}, lower bound {}\n", bytes(plan.region_bytes), bytes(plan.lower_bound_bytes));
+  const auto in_pieces =
+      std::count_if(plan.nodes.begin(), plan.nodes.end(), [](const NodeReport& node) { return node.batch_piece > 0; });
+  if (in_pieces > 0) {
+    const auto smallest = std::min_element(plan.nodes.begin(), plan.nodes.end(), [](const auto& a, const auto& b) {
+      return static_cast<uint64_t>(a.batch_piece - 1) < static_cast<uint64_t>(b.batch_piece - 1);
+    });
+    fmt::print("Batch:          {} of {} nodes go through it in pieces, the smallest of {}\n", in_pieces,
+               plan.nodes.size(), smallest->batch_piece);
+  }
   if (plan.peak_node >= 0) {
     const NodeReport& peak = plan.nodes[static_cast<size_t>(plan.peak_node)];
     fmt::print("Peak:           {} alive at node #{}, {} {}\n", bytes(peak.live_bytes), plan.peak_node,
@@ -190,6 +206,14 @@ void print_plan(const PlanReport& plan) {
 json plan_to_json(const PlanReport& plan) {
   json nodes = json::array();
   for (const NodeReport& node : plan.nodes) nodes.push_back(to_json(node));
+  json blocks = json::array();
+  for (const BlockReport& block : plan.blocks) {
+    blocks.push_back({{"name", block.name},
+                      {"first_node", block.first_node},
+                      {"last_node", block.last_node},
+                      {"offset", block.offset},
+                      {"bytes", block.bytes}});
+  }
   return {{"region_bytes", plan.region_bytes},
           {"lower_bound_bytes", plan.lower_bound_bytes},
           {"packed_weight_bytes", plan.packed_weight_bytes},
@@ -199,7 +223,50 @@ json plan_to_json(const PlanReport& plan) {
           {"flops", plan.flops},
           {"peak_node", plan.peak_node},
           {"is_complete", plan.is_complete},
-          {"nodes", nodes}};
+          {"nodes", nodes},
+          {"blocks", blocks}};
+}
+
+/// "#4, attune.FusedConv Conv_31"
+std::string describe_node(const PlanReport& plan, int index) {
+  const NodeReport& node = plan.nodes[static_cast<size_t>(index)];
+  return fmt::format("#{}, {} {}", index, operator_name(node.domain, node.op_type), node.name);
+}
+
+void show_memory(const InspectFlags& flags, const PlanReport& plan, const std::string& shapes) {
+  const auto bytes = [](size_t size) { return format_bytes(static_cast<double>(size)); };
+  const double surplus =
+      plan.lower_bound_bytes == 0
+          ? 0.0
+          : 100 * (static_cast<double>(plan.region_bytes) / static_cast<double>(plan.lower_bound_bytes) - 1);
+  fmt::print("{} with {}\n\n", flags.model, shapes);
+  fmt::print("Region:      {}\n", bytes(plan.region_bytes));
+  fmt::print("Lower bound: {}, alive at once: no layout needs less (+{:.1f} %)\n", bytes(plan.lower_bound_bytes),
+             surplus);
+  if (plan.peak_node >= 0) {
+    fmt::print("Peak:        {} at node {}, outputs included\n",
+               bytes(plan.nodes[static_cast<size_t>(plan.peak_node)].live_bytes), describe_node(plan, plan.peak_node));
+  }
+  if (!plan.is_complete) fmt::print("Some shapes depend on data: the plan ends at the first of them.\n");
+  fmt::print("\n");
+  std::vector<const BlockReport*> order;
+  for (const BlockReport& block : plan.blocks) order.push_back(&block);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const BlockReport* a, const BlockReport* b) { return a->bytes > b->bytes; });
+  order.resize(std::min(flags.top, order.size()));
+  Table table({{"Tensor", Align::kLeft, true},
+               {"size", Align::kRight},
+               {"address", Align::kRight},
+               {"from node", Align::kLeft, true},
+               {"to node", Align::kLeft, true}});
+  for (const BlockReport* block : order) {
+    table.add_row({block->name.empty() ? "scratch memory" : block->name, bytes(block->bytes), bytes(block->offset),
+                   describe_node(plan, block->first_node), describe_node(plan, block->last_node)});
+  }
+  if (!order.empty()) fmt::print("{}\n", table.text());
+  if (flags.page.empty()) return;
+  write_page(make_memory_page(flags.model, shapes, plan), flags.page);
+  fmt::print("Page: {}\n", flags.page);
 }
 
 void inspect(const InspectFlags& flags) {
@@ -218,6 +285,13 @@ void inspect(const InspectFlags& flags) {
   InferenceSession session(flags.model, flags.options);
   const std::map<std::string, Shape> shapes = resolve_shapes(flags.feeds, session.inputs());
   const PlanReport plan = session.plan_report(shapes);
+  if (flags.memory || !flags.page.empty()) {
+    std::string described;
+    for (const auto& [name, shape] : shapes) {
+      described += fmt::format("{}{} {}", described.empty() ? "" : ", ", name, format_shape(shape));
+    }
+    return show_memory(flags, plan, described.empty() ? "no inputs" : described);
+  }
   const Histogram counts = count_operators(load_graph(flags.model), plan);
   const ModelDescription& model = session.model();
   if (flags.as_json) {
@@ -263,6 +337,9 @@ void add_inspect_command(CLI::App& app) {
   command->add_option("MODEL", flags->model, "The ONNX file")->required();
   command->add_option("--top", flags->top, "How many nodes to list")->type_name("N")->capture_default_str();
   command->add_flag("--json", flags->as_json, "Print JSON, with all nodes");
+  command->add_flag("--memory", flags->memory,
+                    "Show instead where the tensors of a run lie, against the least that any layout needs");
+  command->add_option("--page", flags->page, "Draw that in an HTML page")->type_name("FILE");
   command->add_flag("--passes", flags->passes, "Show instead what each pass of the optimizer changed and refused");
   command->add_flag("--shapes", flags->shapes, "Show instead the type and shape of every value")->excludes("--passes");
   add_feed_flags(*command, flags->feeds, false);

@@ -54,6 +54,8 @@ std::string_view profile_body() { return assets::kProfileHtml; }
 std::string profile_script() { return std::string(assets::kProfileJs); }
 std::string_view tuning_body() { return assets::kTuningHtml; }
 std::string tuning_script() { return fmt::format("{}{}", assets::kTuningPlotsJs, assets::kTuningJs); }
+std::string_view memory_body() { return assets::kMemoryHtml; }
+std::string memory_script() { return std::string(assets::kMemoryJs); }
 
 std::string render_page(const Page& page) {
   std::string html =

@@ -26,6 +26,10 @@ std::string profile_script();
 std::string_view tuning_body();
 std::string tuning_script();
 
+/// The same of `attune inspect --memory`'s.
+std::string_view memory_body();
+std::string memory_script();
+
 std::string render_page(const Page& page);
 
 /// Throws Error(kRuntimeException) naming the file when it cannot be written.
