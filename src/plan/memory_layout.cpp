@@ -39,6 +39,27 @@ MemoryLayout place(std::span<const Lifetime> lifetimes, const std::vector<size_t
   return layout;
 }
 
+/// What ends at the top of the layout is placed earlier, before whatever lies below it: again and again, as long as
+/// that may help. A layout of a hundred blocks takes about 20 us: plans with little memory, which a decoder makes anew
+/// for each token, go without.
+void improve(std::span<const Lifetime> lifetimes, size_t bound, std::vector<size_t> order, MemoryLayout& best) {
+  constexpr int kRounds = 64;
+  constexpr size_t kLeastBytes = size_t{1} << 20;
+  constexpr size_t kMostBlocks = 1000;  // placing them takes quadratic time
+  if (bound < kLeastBytes || lifetimes.size() > kMostBlocks) return;
+  MemoryLayout layout = best;
+  for (int round = 0; round < kRounds && best.bytes > bound; ++round) {
+    const auto top = std::find_if(order.begin(), order.end(), [&](size_t i) {
+      return layout.offsets[i] + aligned_up(lifetimes[i].bytes) == layout.bytes;
+    });
+    // Straight to the front at first; later half-way, which keeps more of an order that is nearly right.
+    const auto to = round % 2 == 0 ? order.begin() : order.begin() + (top - order.begin()) / 2;
+    std::rotate(to, top, top + 1);
+    layout = place(lifetimes, order);
+    if (layout.bytes < best.bytes) best = layout;
+  }
+}
+
 }  // namespace
 
 size_t largest_live_set(std::span<const Lifetime> lifetimes) {
@@ -60,11 +81,15 @@ MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes) {
   std::vector<size_t> order(lifetimes.size());
   const auto length = [&](size_t i) { return static_cast<size_t>(lifetimes[i].last - lifetimes[i].first + 1); };
   MemoryLayout best;
+  std::vector<size_t> best_order;
   const auto attempt = [&](auto&& before) {
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(), before);
     MemoryLayout layout = place(lifetimes, order);
-    if (best.offsets.empty() || layout.bytes < best.bytes) best = std::move(layout);
+    if (best.offsets.empty() || layout.bytes < best.bytes) {
+      best = std::move(layout);
+      best_order = order;
+    }
     return best.bytes == bound;
   };
   const bool optimal =
@@ -72,7 +97,7 @@ MemoryLayout lay_out_memory(std::span<const Lifetime> lifetimes) {
       attempt([&](size_t a, size_t b) { return lifetimes[a].bytes * length(a) > lifetimes[b].bytes * length(b); }) ||
       attempt([&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; }) ||
       attempt([&](size_t a, size_t b) { return length(a) > length(b); });
-  (void)optimal;
+  if (!optimal) improve(lifetimes, bound, best_order, best);
   best.lower_bound = bound;
   return best;
 }

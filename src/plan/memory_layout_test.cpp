@@ -29,6 +29,15 @@ TEST(MemoryLayout, AChainNeedsItsTwoLargestNeighbours) {
   expect_disjoint(chain, layout);
 }
 
+TEST(MemoryLayout, WhatNoSortedOrderFindsIsFoundByMovingTheTopDown) {
+  constexpr size_t kUnit = size_t{1} << 18;
+  const std::vector<Lifetime> lifetimes = {{1, 3, 4 * kUnit}, {0, 1, 1 * kUnit}, {0, 2, 3 * kUnit}, {3, 4, 2 * kUnit},
+                                           {3, 4, 5 * kUnit}, {5, 7, 6 * kUnit}, {3, 5, 6 * kUnit}, {4, 4, 5 * kUnit}};
+  const MemoryLayout layout = lay_out_memory(lifetimes);
+  EXPECT_EQ(layout.bytes, layout.lower_bound);
+  expect_disjoint(lifetimes, layout);
+}
+
 TEST(MemoryLayout, NothingNeedsNothing) {
   EXPECT_EQ(lay_out_memory({}).bytes, 0u);
   const std::vector<Lifetime> empty = {{0, 3, 0}};

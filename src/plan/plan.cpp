@@ -209,7 +209,7 @@ class Binder {
 
   /// Says what the plan needs, and names its largest tensor.
   [[noreturn]] void refuse(size_t bytes) const {
-    const auto mebibytes = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+    const auto mebibytes = [](size_t size) { return static_cast<double>(size) / (1 << 20); };
     const Root* largest = nullptr;
     for (const Root& root : roots_) {
       const bool counts = root.in_region && root.output < 0;
