@@ -2,16 +2,20 @@
 // multiply-add peak that it reaches, the peak being measured right before (clocks and neighbours change within a run),
 // (by the products of the direct sum, so more
 // than 100 for Winograd), and the bytes of activations that it reads and writes a second. Choose a target with
-// ATTUNE_TARGET.
+// ATTUNE_TARGET. conv_error/ gives the errors of the direct sum and of Winograd over the number of input channels.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
 #include "kernels/conv.h"
+#include "kernels/reorder.h"
 #include "kernels/simd.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_bench.cpp"
@@ -171,6 +175,64 @@ const BenchLayer kLayers[] = {
     {"detector/dw9x9_64_80", square(64, 64, 64, 80, 9, 1)},
     {"resnext/3x3_g32_128_56", square(128, 128, 32, 56, 3, 1)},
 };
+
+// The error of a 3x3 layer by one kernel, with random images and weights of the same spread: RMS of the difference from
+// sums in double precision over the RMS of these. Argument: input channels.
+void measure_error(benchmark::State& state, ConvKernel kernel) {
+  const ConvShape shape = square(state.range(0), 16, 1, 16, 3, 1);
+  const int64_t block = block_channels();
+  SerialParallel serial;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> image(static_cast<size_t>(shape.in_channels * shape.in_h * shape.in_w));
+  std::vector<float> weights(static_cast<size_t>(shape.out_channels * shape.in_channels * 9));
+  for (float& value : image) value = normal(random);
+  for (float& value : weights) value = normal(random);
+  AlignedFloats packed(packed_conv_weights_size(shape, kernel), 0.0F);
+  AlignedFloats workspace(conv_workspace_size(shape, kernel, 1), 0.0F);
+  AlignedFloats in(blocked_size(1, shape.in_channels, shape.in_h, shape.in_w, block), 0.0F);
+  AlignedFloats out(blocked_size(1, shape.out_channels, shape.out_h(), shape.out_w(), block), 0.0F);
+  pack_conv_weights(shape, kernel, weights.data(), packed.data(), serial);
+  const Image blocked = blocked_image(in.data(), shape.in_channels, shape.in_h, shape.in_w, block);
+  reorder_plain_to_blocked({1, shape.in_channels, shape.in_h, shape.in_w},
+                           plain_image<const float>(image.data(), shape.in_channels, shape.in_h, shape.in_w), blocked,
+                           serial);
+  for (auto _ : state) {
+    run_conv(shape, kernel, packed.data(), as_const(blocked),
+             blocked_image(out.data(), shape.out_channels, shape.out_h(), shape.out_w(), block), {}, {0, shape.out_h()},
+             workspace.data(), serial);
+  }
+  double errors = 0.0;
+  double squares = 0.0;
+  for (int64_t m = 0; m < shape.out_channels; ++m) {
+    for (int64_t pixel = 0; pixel < shape.in_h * shape.in_w; ++pixel) {
+      double sum = 0.0;
+      for (int64_t c = 0; c < shape.in_channels; ++c) {
+        for (int64_t tap = 0; tap < 9; ++tap) {
+          const int64_t y = pixel / shape.in_w + tap / 3 - 1;
+          const int64_t x = pixel % shape.in_w + tap % 3 - 1;
+          if (y < 0 || x < 0 || y >= shape.in_h || x >= shape.in_w) continue;
+          sum += double{image[static_cast<size_t>((c * shape.in_h + y) * shape.in_w + x)]} *
+                 double{weights[static_cast<size_t>((m * shape.in_channels + c) * 9 + tap)]};
+        }
+      }
+      const double found = out.data()[(m / block * shape.in_h * shape.in_w + pixel) * block + m % block];
+      errors += (found - sum) * (found - sum);
+      squares += sum * sum;
+    }
+  }
+  state.counters["error"] = std::sqrt(errors / squares);
+}
+
+const bool kErrorsRegistered = [] {
+  const std::pair<const char*, ConvKernel> kernels[] = {{"conv_error/direct", ConvKernel::kDirect},
+                                                        {"conv_error/winograd2", ConvKernel::kWinograd2},
+                                                        {"conv_error/winograd4", ConvKernel::kWinograd4}};
+  for (const auto& [name, kernel] : kernels) {
+    benchmark::RegisterBenchmark(name, measure_error, kernel)->RangeMultiplier(4)->Range(32, 2048)->Iterations(1);
+  }
+  return true;
+}();
 
 const bool kRegistered = [] {
   for (const BenchLayer& layer : kLayers) {
