@@ -69,8 +69,10 @@ void add_engine_flags(CLI::App& command, EngineFlags& flags) {
   add_python_flag(command, flags);
 }
 
-WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const std::vector<Feeds>& sets,
-                       const std::filesystem::path& folder) {
+namespace {
+
+WorkerSetup prepare_setup(const EngineFlags& flags, const std::string& model, const std::vector<const Feeds*>& sets,
+                          const std::filesystem::path& folder) {
   WorkerSetup setup = {flags.engine, {}, std::filesystem::absolute(model), folder / "feeds.npz"};
   if (flags.engine == kAttune) {
     setup.command = {executable_path().string(), "worker"};
@@ -80,9 +82,27 @@ WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const
   if (std::filesystem::exists(setup.feeds)) return setup;  // written for the other engine
   std::vector<NamedTensor> arrays;
   for (size_t set = 0; set < sets.size(); ++set) {
-    for (const NamedTensor& feed : sets[set]) arrays.push_back({fmt::format("{}/{}", set, feed.name), feed.tensor});
+    for (const NamedTensor& feed : *sets[set]) arrays.push_back({fmt::format("{}/{}", set, feed.name), feed.tensor});
   }
   save_npz(setup.feeds, arrays);
+  return setup;
+}
+
+}  // namespace
+
+WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const std::vector<Feeds>& sets,
+                       const std::filesystem::path& folder) {
+  std::vector<const Feeds*> list;
+  for (const Feeds& set : sets) list.push_back(&set);
+  return prepare_setup(flags, model, list, folder);
+}
+
+WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const std::vector<FeedSet>& load,
+                       const std::filesystem::path& folder) {
+  std::vector<const Feeds*> list;
+  for (const FeedSet& set : load) list.push_back(&set.feeds);
+  WorkerSetup setup = prepare_setup(flags, model, list, folder);
+  for (const FeedSet& set : load) setup.weights.push_back(set.weight);
   return setup;
 }
 

@@ -30,5 +30,7 @@ void add_python_flag(CLI::App& command, EngineFlags& flags);
 /// python3 and python on PATH. Throws Error(kInvalidArgument), naming them, when none has.
 WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const std::vector<Feeds>& sets,
                        const std::filesystem::path& folder);
+WorkerSetup make_setup(const EngineFlags& flags, const std::string& model, const std::vector<FeedSet>& load,
+                       const std::filesystem::path& folder);
 
 }  // namespace attune

@@ -92,6 +92,47 @@ GivenInputs load_given(const FeedFlags& flags, std::span<const ValueDescription>
   return given;
 }
 
+std::vector<std::string> list_archives(const FeedFlags& flags) {
+  std::vector<std::string> names;
+  for (const std::string& argument : flags.inputs) {
+    if (!std::filesystem::is_directory(argument) && !argument.ends_with(".npz")) continue;
+    for (const std::filesystem::path& file : npz_files(argument)) names.push_back(file.string());
+  }
+  return names;
+}
+
+/// The --shape arguments of one set of a mix, without its weight.
+struct MixedShapes {
+  std::vector<std::string> arguments;
+  int weight = 1;
+};
+
+std::vector<MixedShapes> split_mix(const std::vector<std::string>& arguments) {
+  std::vector<MixedShapes> mix;
+  std::vector<std::string> names;
+  for (const std::string& argument : arguments) {
+    const size_t at = argument.rfind('@');
+    const size_t assignment = argument.rfind('=');
+    const bool has_weight = at != std::string::npos && assignment != std::string::npos && at > assignment;
+    std::string text = has_weight ? argument.substr(0, at) : argument;
+    std::string name = text.substr(0, text.rfind('='));
+    if (mix.empty() || std::find(names.begin(), names.end(), name) != names.end()) {
+      mix.emplace_back();
+      names.clear();
+    }
+    names.push_back(std::move(name));
+    if (has_weight) {
+      int64_t weight = 0;
+      if (!parse_integer(std::string_view(argument).substr(at + 1), weight) || weight < 1 || weight > kMostWeight) {
+        refuse(fmt::format("--shape: the weight in '{}' is not a number from 1 to {}.", argument, kMostWeight));
+      }
+      mix.back().weight = static_cast<int>(weight);
+    }
+    mix.back().arguments.push_back(std::move(text));
+  }
+  return mix;
+}
+
 void add_random(Feeds& feeds, const FeedFlags& flags, std::span<const ValueDescription> inputs) {
   const std::map<std::string, Shape> shapes = resolve_shapes(flags, inputs, feeds);
   const std::pair<int64_t, int64_t> range = parse_int_range(flags.int_range);
@@ -268,6 +309,31 @@ std::vector<Feeds> make_feed_sets(const FeedFlags& flags, std::span<const ValueD
     add_random(set, flags, inputs);
   }
   return std::move(given.archives);
+}
+
+std::vector<FeedSet> make_load(const FeedFlags& flags, std::span<const ValueDescription> inputs) {
+  std::vector<MixedShapes> mix = split_mix(flags.shapes);
+  std::vector<FeedSet> load;
+  FeedFlags part = flags;
+  if (mix.size() > 1) {
+    if (!flags.inputs.empty()) refuse("--shape describes a mix of shapes; --input has its own: give one of them.");
+    for (MixedShapes& shapes : mix) {
+      part.shapes = std::move(shapes.arguments);
+      load.push_back({make_feeds(part, inputs), shapes.weight, "random"});
+      part.seed += inputs.size();
+    }
+    return load;
+  }
+  if (!mix.empty()) part.shapes = std::move(mix[0].arguments);
+  std::vector<Feeds> sets = make_feed_sets(part, inputs);
+  const std::vector<std::string> sources = list_archives(flags);
+  for (size_t k = 0; k < sets.size(); ++k) {
+    load.push_back({std::move(sets[k]), 1,
+                    k < sources.size()     ? sources[k]
+                    : flags.inputs.empty() ? "random"
+                                           : "files"});
+  }
+  return load;
 }
 
 Feeds make_feeds(const FeedFlags& flags, std::span<const ValueDescription> inputs) {

@@ -52,6 +52,19 @@ Tensor random_tensor(std::string_view name, DataType type, const Shape& shape, s
 /// gives are random.
 std::vector<Feeds> make_feed_sets(const FeedFlags& flags, std::span<const ValueDescription> inputs);
 
+/// One set of the load that a measurement is made of.
+struct FeedSet {
+  Feeds feeds;
+  int weight = 1;      ///< How often it comes up, beside the others' weights.
+  std::string source;  ///< "random", or the file.
+};
+
+/// As make_feed_sets, but --shape may describe a mix of shapes: an input's name that comes up again begins the next
+/// set, and NAME=SHAPE@W gives the set the weight W from 1 to kMostWeight. Throws Error(kInvalidArgument), for a mix
+/// with files, too.
+std::vector<FeedSet> make_load(const FeedFlags& flags, std::span<const ValueDescription> inputs);
+constexpr int kMostWeight = 1000;
+
 /// The same with all files in one set: a later .npz wins over an earlier one, a "name=x.npy" over both.
 Feeds make_feeds(const FeedFlags& flags, std::span<const ValueDescription> inputs);
 

@@ -47,6 +47,36 @@ TEST(ParseShape, RefusesOthers) {
   }
 }
 
+TEST(MakeLoad, AMixOfShapesHasWeights) {
+  const std::vector<ValueDescription> inputs = bert_inputs();
+  FeedFlags flags;
+  flags.shapes = {"input_ids=1x128@3", "input_ids=1x512", "attention_mask=1x512@2"};
+  const std::vector<FeedSet> load = make_load(flags, inputs);
+  ASSERT_EQ(load.size(), 2U);
+  EXPECT_EQ(load[0].weight, 3);
+  EXPECT_EQ(load[1].weight, 2);
+  EXPECT_EQ(load[0].source, "random");
+  EXPECT_EQ(shapes_of(load[0].feeds).at("attention_mask"), (Shape{1, 128}));  // by the name of the dimension
+  EXPECT_EQ(shapes_of(load[1].feeds).at("token_type_ids"), (Shape{1, 512}));
+}
+
+TEST(MakeLoad, WithoutAMixIsWhatMakeFeedSetsGives) {
+  FeedFlags flags;
+  flags.shapes = {"input_ids=2x3", "attention_mask=2x3"};
+  const std::vector<FeedSet> load = make_load(flags, bert_inputs());
+  ASSERT_EQ(load.size(), 1U);
+  EXPECT_EQ(load[0].weight, 1);
+  EXPECT_EQ(load[0].feeds.size(), 3U);
+}
+
+TEST(MakeLoad, RefusesWeightsThatAreNone) {
+  for (const char* text : {"input_ids=1x2@0", "input_ids=1x2@1001", "input_ids=1x2@x", "input_ids=1x2@"}) {
+    FeedFlags flags;
+    flags.shapes = {text};
+    EXPECT_THAT(error_of([&] { make_load(flags, bert_inputs()); }), HasSubstr("from 1 to 1000")) << text;
+  }
+}
+
 TEST(ParseIntRange, NeedsTwoNumbersInOrder) {
   EXPECT_EQ(parse_int_range("-5:7"), (std::pair<int64_t, int64_t>(-5, 7)));
   for (const char* text : {"", "5", "5:5", "7:5", "a:b", "1:2:3"}) {

@@ -1,13 +1,15 @@
-// What a measurement was made of: results hold for this model on this machine under this version.
+// What a measurement was made of: results hold for this model under this engine on this machine.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "tune/result.h"
 
 namespace attune {
 
-/// {"model_xxh3_128", "model_bytes", "cpu", "usable_cpus", "attune"}. The hash is of the model file alone, not of
-/// external data. Throws Error as FileMapping does.
-nlohmann::json make_fingerprint(const std::string& model);
+/// The hash is of the model file alone, not of external data. Throws Error as FileMapping does.
+TunedModel fingerprint_model(const std::string& model);
+
+TunedMachine fingerprint_machine();
 
 }  // namespace attune

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def thread_count():
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
+EXTEND_STRATEGIES = {"kNextPowerOfTwo": 0, "kSameAsRequested": 1}
+
+
+def share_arena(options, strategy):
+    """An arena that grows in this way; on the CPU only one that sessions share can be told how."""
+    memory_info = rt.OrtMemoryInfo("Cpu", rt.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, rt.OrtMemType.DEFAULT)
+    configuration = rt.OrtArenaCfg({"arena_extend_strategy": EXTEND_STRATEGIES[strategy]})
+    rt.create_and_register_allocator(memory_info, configuration)
+    options.add_session_config_entry("session.use_env_allocators", "1")
+
+
 def make_options(settings):
     """SessionOptions from names and values: a name with a dot is a configuration entry, a choice goes by its name."""
     options = rt.SessionOptions()
@@ -43,6 +55,8 @@ def make_options(settings):
         if name == "free_dimension_overrides":
             for dimension, size in value.items():
                 options.add_free_dimension_override_by_name(dimension, size)
+        elif name == "arena_extend_strategy":
+            share_arena(options, value)
         elif "." in name:
             options.add_session_config_entry(name, str(value))
         elif not hasattr(options, name):
@@ -72,9 +86,31 @@ def missing_operators(operators):
     return [index for index, operator in enumerate(operators) if not is_known(*operator)]
 
 
+def make_schedule(weights, sets):
+    """The sets of a pass: each as often as its weight says and as evenly spread as that can be.
+
+    The set that is furthest behind its share comes next.
+    """
+    weights = (list(weights) + [1] * sets)[:sets]
+    schedule, behind = [], [0] * sets
+    for _ in range(sum(weights)):
+        behind = [late + weight for late, weight in zip(behind, weights, strict=True)]
+        following = behind.index(max(behind))
+        behind[following] -= sum(weights)
+        schedule.append(following)
+    return schedule
+
+
+class Times:
+    """What one caller has measured, in milliseconds."""
+
+    def __init__(self, sets):
+        self.passes, self.sets, self.failure = [], [[] for _ in range(sets)], None
+
+
 class Worker:
     def __init__(self):
-        self.model, self.sets, self.session = None, [], None
+        self.model, self.sets, self.schedule, self.session = None, [], [], None
 
     def prepare(self, request):
         self.model = request["model"]
@@ -84,6 +120,7 @@ class Worker:
                 index, _, name = key.partition("/")
                 sets.setdefault(int(index), {})[name] = arrays[key]
         self.sets = [sets[index] for index in sorted(sets)] or [{}]
+        self.schedule = make_schedule(request.get("weights", []), len(self.sets))
         return {"version": rt.__version__}
 
     def load(self, request):
@@ -94,15 +131,50 @@ class Worker:
         load_ms = (time.perf_counter() - start) * 1e3
         return {"load_ms": load_ms, "threads": thread_count() - before + 1}
 
+    def run_passes(self, passes, offset, times):
+        """Callers start at different places of the schedule: what they run at the same time is a mix, too."""
+        schedule = self.schedule[offset:] + self.schedule[:offset]
+        try:
+            session = self.loaded()
+            for _ in range(passes):
+                begin = time.perf_counter()
+                for index in schedule:
+                    start = time.perf_counter()
+                    session.run(None, self.sets[index])
+                    times.sets[index].append((time.perf_counter() - start) * 1e3)
+                times.passes.append((time.perf_counter() - begin) * 1e3)
+        except Exception as error:
+            times.failure = error
+
+    def run_callers(self, passes, callers):
+        times = [Times(len(self.sets)) for _ in range(callers)]
+        offsets = [caller * len(self.schedule) // callers for caller in range(callers)]
+        threads = [
+            threading.Thread(target=self.run_passes, args=(passes, offset, mine))
+            for offset, mine in zip(offsets[1:], times[1:], strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        self.run_passes(passes, 0, times[0])
+        for thread in threads:
+            thread.join()
+        for caller in times:
+            if caller.failure is not None:
+                raise caller.failure
+        return times
+
     def measure(self, request):
-        session = self.loaded()
-        pass_ms, cpu = [], time.process_time()
-        for _ in range(request["passes"]):
-            start = time.perf_counter()
-            for feeds in self.sets:
-                session.run(None, feeds)
-            pass_ms.append((time.perf_counter() - start) * 1e3)
-        return {"pass_ms": pass_ms, "cpu_ms": (time.process_time() - cpu) * 1e3}
+        callers = request.get("callers", 1)
+        if request.get("warmup", 0):
+            self.run_callers(request["warmup"], callers)
+        start, cpu = time.perf_counter(), time.process_time()
+        times = self.run_callers(request["passes"], callers)
+        return {
+            "wall_ms": (time.perf_counter() - start) * 1e3,
+            "cpu_ms": (time.process_time() - cpu) * 1e3,
+            "pass_ms": [ms for caller in times for ms in caller.passes],
+            "set_ms": [[ms for caller in times for ms in caller.sets[k]] for k in range(len(self.sets))],
+        }
 
     def idle(self, request):
         cpu = time.process_time()

@@ -21,7 +21,7 @@ const OptionInfo* find_option(std::string_view name) {
   return found == table.end() ? nullptr : &*found;
 }
 
-/// An option of onnxruntime's CPU provider, not of its sessions.
+/// An option of onnxruntime's arena, not of its sessions.
 constexpr const char* kArenaExtendStrategy = "arena_extend_strategy";
 
 // A JSON string is a string of Python and C++ too.
@@ -35,11 +35,16 @@ std::string python_class(std::string_view option) {
 
 std::string python_snippet(const std::string& module, const std::string& model, const json& settings) {
   std::string code = fmt::format("import {0}\n\noptions = {0}.SessionOptions()\n", module);
-  std::string providers;
   for (const auto& [name, value] : settings.items()) {
     const OptionInfo* option = find_option(name);
     if (name == kArenaExtendStrategy) {
-      providers = fmt::format(", providers=[(\"CPUExecutionProvider\", {{{}: {}}})]", quote(name), value.dump());
+      if (module != "onnxruntime") continue;  // Attune plans its memory
+      // The CPU provider has no option for it: an arena that sessions share takes it, and the first one makes it.
+      code += fmt::format(
+          "memory = {0}.OrtMemoryInfo(\"Cpu\", {0}.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, {0}.OrtMemType.DEFAULT)\n"
+          "{0}.create_and_register_allocator(memory, {0}.OrtArenaCfg({{{1}: {2}}}))\n"
+          "options.add_session_config_entry(\"session.use_env_allocators\", \"1\")\n",
+          module, quote(name), value == "kSameAsRequested" ? 1 : 0);
     } else if (name == "free_dimension_overrides") {
       for (const auto& [dim, size] : value.items()) {
         code += fmt::format("options.add_free_dimension_override_by_name({}, {})\n", quote(dim), size.get<int64_t>());
@@ -54,7 +59,7 @@ std::string python_snippet(const std::string& module, const std::string& model, 
       code += fmt::format("options.{} = {}\n", name, value.dump());
     }
   }
-  return code + fmt::format("session = {}.InferenceSession({}, options{})\n", module, quote(model), providers);
+  return code + fmt::format("session = {}.InferenceSession({}, options)\n", module, quote(model));
 }
 
 std::string cpp_snippet(const std::string& model, const json& settings) {

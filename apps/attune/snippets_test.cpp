@@ -43,8 +43,12 @@ TEST(Snippets, HowTheArenaGrowsIsAnOptionOfTheProvider) {
             "import onnxruntime\n"
             "\n"
             "options = onnxruntime.SessionOptions()\n"
-            "session = onnxruntime.InferenceSession(\"m.onnx\", options, providers=[(\"CPUExecutionProvider\", "
-            "{\"arena_extend_strategy\": \"kSameAsRequested\"})])\n");
+            "memory = onnxruntime.OrtMemoryInfo(\"Cpu\", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, "
+            "onnxruntime.OrtMemType.DEFAULT)\n"
+            "onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({\"arena_extend_strategy\": "
+            "1}))\n"
+            "options.add_session_config_entry(\"session.use_env_allocators\", \"1\")\n"
+            "session = onnxruntime.InferenceSession(\"m.onnx\", options)\n");
   EXPECT_EQ(cpp_snippet("m.onnx", settings),
             "#include <attune/attune.h>\n"
             "\n"

@@ -2,8 +2,10 @@
 // `tune`. tune/worker_trial.h describes the requests.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -29,6 +31,25 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int kMostCallers = 1024;
+
+// The sets of a pass: each as often as its weight says and as evenly spread as that can be. The set that is furthest
+// behind its share comes next.
+std::vector<size_t> make_schedule(std::vector<int> weights, size_t sets) {
+  weights.resize(sets, 1);
+  int64_t length = 0;
+  for (const int weight : weights) length += std::max(weight, 0);
+  std::vector<size_t> schedule;
+  std::vector<int64_t> behind(sets, 0);
+  while (static_cast<int64_t>(schedule.size()) < length) {
+    for (size_t k = 0; k < sets; ++k) behind[k] += weights[k];
+    const auto next = std::max_element(behind.begin(), behind.end());
+    *next -= length;
+    schedule.push_back(static_cast<size_t>(next - behind.begin()));
+  }
+  return schedule;
+}
+
 class Worker {
  public:
   json answer(const json& request) {
@@ -41,7 +62,7 @@ class Worker {
     } else if (command == "close") {
       session_.reset();
     } else if (command == "measure") {
-      measure(request.at("passes"), reply);
+      measure(request.at("passes"), request.value("callers", 1), request.value("warmup", 0), reply);
     } else if (command == "idle") {
       const int64_t start = process_cpu_ns();
       std::this_thread::sleep_for(std::chrono::duration<double>(request.at("seconds").get<double>()));
@@ -70,6 +91,7 @@ class Worker {
     }
     for (auto& [index, feeds] : sets) sets_.push_back(std::move(feeds));
     if (sets_.empty()) sets_.emplace_back();  // of a model without inputs
+    schedule_ = make_schedule(request.value("weights", std::vector<int>()), sets_.size());
     reply["version"] = std::string(version());
   }
 
@@ -90,19 +112,68 @@ class Worker {
     reply["threads"] = session_->threads();
   }
 
-  double run_pass() {
-    const int64_t start = monotonic_ns();
+  // What one caller has measured.
+  struct Times {
+    std::vector<double> pass_ms;
+    std::vector<std::vector<double>> set_ms;
+    std::exception_ptr failure;
+  };
+
+  // Callers start at different places of the schedule: what they run at the same time is a mix, too.
+  void run_passes(int passes, size_t offset, Times& times) {
     InferenceSession& loaded = session();
-    for (const Feeds& feeds : sets_) loaded.run(feeds);
-    return milliseconds_since(start);
+    times.set_ms.resize(sets_.size());
+    for (int pass = 0; pass < passes; ++pass) {
+      const int64_t start = monotonic_ns();
+      for (size_t k = 0; k < schedule_.size(); ++k) {
+        const size_t set = schedule_[(k + offset) % schedule_.size()];
+        const int64_t run_start = monotonic_ns();
+        loaded.run(sets_[set]);
+        times.set_ms[set].push_back(milliseconds_since(run_start));
+      }
+      times.pass_ms.push_back(milliseconds_since(start));
+    }
   }
 
-  void measure(int passes, json& reply) {
-    std::vector<double> times;
-    const int64_t start = process_cpu_ns();
-    for (int k = 0; k < passes; ++k) times.push_back(run_pass());
-    reply["pass_ms"] = times;
-    reply["cpu_ms"] = static_cast<double>(process_cpu_ns() - start) * 1e-6;
+  std::vector<Times> run_callers(int passes, int callers) {
+    std::vector<Times> times(static_cast<size_t>(callers));
+    const auto work = [&](size_t caller) {
+      try {
+        run_passes(passes, caller * schedule_.size() / times.size(), times[caller]);
+      } catch (...) {
+        times[caller].failure = std::current_exception();
+      }
+    };
+    std::vector<std::thread> threads;
+    for (size_t caller = 1; caller < times.size(); ++caller) threads.emplace_back(work, caller);
+    work(0);
+    for (std::thread& thread : threads) thread.join();
+    for (const Times& caller : times) {
+      if (caller.failure) std::rethrow_exception(caller.failure);
+    }
+    return times;
+  }
+
+  void measure(int passes, int callers, int warmup, json& reply) {
+    if (passes < 0 || warmup < 0 || callers < 1 || callers > kMostCallers) {
+      throw Error(ErrorCode::kInvalidArgument, "The worker cannot measure this many passes or callers.");
+    }
+    if (warmup > 0) run_callers(warmup, callers);
+    const int64_t start = monotonic_ns();
+    const int64_t cpu_start = process_cpu_ns();
+    const std::vector<Times> times = run_callers(passes, callers);
+    reply["wall_ms"] = milliseconds_since(start);
+    reply["cpu_ms"] = static_cast<double>(process_cpu_ns() - cpu_start) * 1e-6;
+    std::vector<double> pass_ms;
+    std::vector<std::vector<double>> set_ms(sets_.size());
+    for (const Times& caller : times) {
+      pass_ms.insert(pass_ms.end(), caller.pass_ms.begin(), caller.pass_ms.end());
+      for (size_t k = 0; k < caller.set_ms.size(); ++k) {
+        set_ms[k].insert(set_ms[k].end(), caller.set_ms[k].begin(), caller.set_ms[k].end());
+      }
+    }
+    reply["pass_ms"] = pass_ms;
+    reply["set_ms"] = set_ms;
   }
 
   void save_outputs(const std::string& file) {
@@ -125,6 +196,7 @@ class Worker {
 
   std::string model_;
   std::vector<Feeds> sets_;
+  std::vector<size_t> schedule_;  ///< The sets of a pass, in order.
   std::optional<InferenceSession> session_;
 };
 

@@ -154,6 +154,20 @@ std::optional<double> cgroup_cpu_quota(const fs::path& root) {
   return quota;
 }
 
+double cgroup_throttled_seconds(const fs::path& root) {
+  double most = 0;
+  for (const Hierarchy& hierarchy : find_hierarchies(root, "cpu")) {
+    walk_up(hierarchy, [&](const fs::path& folder) {
+      const auto words = read_words(folder / "cpu.stat");  // "nr_throttled 3 throttled_usec 1500": names and numbers
+      const auto name = std::find(words.begin(), words.end(), hierarchy.version2 ? "throttled_usec" : "throttled_time");
+      if (name == words.end() || name + 1 == words.end()) return;
+      const double unit = hierarchy.version2 ? 1e-6 : 1e-9;
+      most = std::max(most, unit * static_cast<double>(parse_positive(name[1]).value_or(0)));
+    });
+  }
+  return most;
+}
+
 std::optional<uint64_t> cgroup_memory_limit(const fs::path& root) {
   std::optional<uint64_t> limit;
   for (const Hierarchy& hierarchy : find_hierarchies(root, "memory")) {

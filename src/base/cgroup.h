@@ -16,6 +16,9 @@ const std::filesystem::path& system_root();
 /// up to the top that it can see.
 std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = system_root());
 
+/// Seconds in which the quota, this one or one above it, held up a process that wanted to run; 0 without any.
+double cgroup_throttled_seconds(const std::filesystem::path& root = system_root());
+
 /// Bytes of memory that the process and its siblings may use: the smallest limit on the same way.
 std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root = system_root());
 

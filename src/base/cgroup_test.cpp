@@ -34,6 +34,18 @@ TEST_F(CgroupTest, NothingIsKnown) {
   EXPECT_EQ(cgroup_memory_limit(root_), std::nullopt);
 }
 
+TEST_F(CgroupTest, ThrottledTimeOfBothVersions) {
+  EXPECT_EQ(cgroup_throttled_seconds(root_), 0);
+  write("proc/self/cgroup", "0::/\n");
+  write("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+  write("sys/fs/cgroup/cpu.stat", "usage_usec 5\nnr_periods 9\nnr_throttled 3\nthrottled_usec 1500000\n");
+  EXPECT_DOUBLE_EQ(cgroup_throttled_seconds(root_), 1.5);
+  write("proc/self/cgroup", "4:cpu,cpuacct:/\n");
+  write("proc/self/mountinfo", "31 24 0:28 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n");
+  write("sys/fs/cgroup/cpu/cpu.stat", "nr_periods 9\nnr_throttled 3\nthrottled_time 2500000000\n");
+  EXPECT_DOUBLE_EQ(cgroup_throttled_seconds(root_), 2.5);
+}
+
 TEST_F(CgroupTest, Version2Container) {
   write("proc/self/cgroup", "0::/\n");
   write("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");

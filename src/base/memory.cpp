@@ -144,6 +144,14 @@ ProcessMemory process_memory(const std::filesystem::path& root) {
   return memory;
 }
 
+uint64_t resident_bytes(int64_t process) {
+  std::ifstream statm(fmt::format("/proc/{}/statm", process));  // pages: all, resident, ...
+  uint64_t all = 0;
+  uint64_t resident = 0;
+  statm >> all >> resident;
+  return statm ? resident * page_size() : 0;
+}
+
 bool reset_peak_memory() {
   std::ofstream file("/proc/self/clear_refs");
   file << "5" << std::flush;

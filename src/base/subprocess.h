@@ -30,6 +30,9 @@ class Subprocess {
   /// attune::Error kFail when the output ended or a line exceeds kLongestLine; Interrupted (base/interrupt.h).
   std::optional<std::string> read_line(int64_t timeout_ms);
 
+  /// Its number; -1 when it is gone.
+  int64_t process_id() const { return process_; }
+
   /// Stops all its threads where they are, and lets them go on. No effect on a child that is gone.
   void pause() noexcept;
   void resume() noexcept;

@@ -130,6 +130,11 @@ json to_json(const TuneResult& result) {
   return file;
 }
 
+json pair_to_json(const PairFacts& pair) { return pair; }
+PairFacts pair_of(const json& pair) { return pair.get<PairFacts>(); }
+json timeline_to_json(const MemoryTimeline& timeline) { return timeline; }
+MemoryTimeline timeline_of(const json& timeline) { return timeline.get<MemoryTimeline>(); }
+
 TuneResult tune_result_of(const json& file) {
   if (!file.is_object() || !file.contains("schema") || !file.at("schema").is_number_integer()) {
     throw Error(ErrorCode::kInvalidArgument, "This is not what `attune tune` saves: it has no \"schema\".");

@@ -299,6 +299,12 @@ struct TuneResult {
 
 nlohmann::json to_json(const TuneResult& result);
 
+/// Parts by themselves, in the same form; reading throws nlohmann's exceptions.
+nlohmann::json pair_to_json(const PairFacts& pair);
+PairFacts pair_of(const nlohmann::json& pair);
+nlohmann::json timeline_to_json(const MemoryTimeline& timeline);
+MemoryTimeline timeline_of(const nlohmann::json& timeline);
+
 /// Members that the file lacks keep their defaults, members that it has beyond these are ignored. Throws
 /// Error(kInvalidArgument), naming the member, for a file of a later schema, or one that is not of this form.
 TuneResult tune_result_of(const nlohmann::json& file);

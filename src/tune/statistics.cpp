@@ -1,9 +1,7 @@
 #include "tune/statistics.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
 
 namespace attune {
 
@@ -36,19 +34,6 @@ Interval median_interval(std::span<const double> values, double confidence) {
     interval.high = sorted[count - rank];
   }
   return interval;
-}
-
-double mean_upper_bound(std::span<const double> values) {
-  // One-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom; the last serves for more, too high by
-  // less than a tenth.
-  constexpr std::array kQuantiles = {6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812};
-  const auto count = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  if (values.size() < 2) return mean;
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  const double error = std::sqrt(squares / (count - 1) / count);
-  return mean + kQuantiles[std::min(values.size() - 2, kQuantiles.size() - 1)] * error;
 }
 
 }  // namespace attune

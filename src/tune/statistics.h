@@ -26,8 +26,4 @@ struct Interval {
 /// (Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.)
 Interval median_interval(std::span<const double> values, double confidence = 0.95);
 
-/// A bound that the mean of the distribution lies below with 95 % confidence, by Student's t: for a few medians of many
-/// values, which are near enough to normal. The value itself when there is only one.
-double mean_upper_bound(std::span<const double> values);
-
 }  // namespace attune

@@ -55,12 +55,5 @@ TEST(MedianInterval, HoldsTheTruthAsOftenAsStated) {
   EXPECT_LE(held, kTrials * 98 / 100);  // 96.5 % by the ranks 4 and 12
 }
 
-// mean 2, standard error 1 / sqrt(3), t of 2 degrees 2.920.
-TEST(MeanUpperBound, IsStudents) {
-  EXPECT_NEAR(mean_upper_bound(std::vector<double>{1, 2, 3}), 2 + 2.920 / std::sqrt(3.0), 1e-12);
-  EXPECT_DOUBLE_EQ(mean_upper_bound(std::vector<double>{5}), 5);
-  EXPECT_DOUBLE_EQ(mean_upper_bound(std::vector<double>(30, 4.0)), 4);
-}
-
 }  // namespace
 }  // namespace attune

@@ -1,45 +1,35 @@
-// The search for the settings that suit a model on a machine, and what it concludes.
+// The search for the settings that suit a model on a machine.
+//
+//   baseline   the default beside itself: what a process costs, and how far chance takes a ratio
+//   levels     every level of every option by itself, the most promising first; the best other level of each goes on
+//   design     a fractional factorial of the options at two levels (tune/design.h): effects and interactions
+//   race       what the effects predict, what did best so far and their neighbours, against each other and the default
+//              (tune/race.h); then what is one step away from the winner and was never measured
+//   confirm    the winner beside the default, both in new processes, a number of times that is fixed beforehand
+//
+// Only the last decides. Whatever chance has picked before, its data are new: no winner's curse, and no correction for
+// the number of candidates. At most two candidates get there, and Bonferroni's correction for two makes that a whole
+// run claims a gain that is not there at most once in forty times (at 95 % confidence, one side).
+//
+// Equals, whose values differ by less than half of policy.least_gain (or by less than chance explains, up to three
+// quarters of it), are decided by fewer threads, then less memory, then fewer changes of the default; for objectives
+// that are no times, by time first. For memory a candidate may take at most kMostSlowdown times the default's time.
 #pragma once
 
-#include <functional>
-#include <nlohmann/json.hpp>
-#include <string>
 #include <vector>
 
-#include "tune/comparison.h"
+#include "tune/search.h"
 
 namespace attune {
 
-enum class SearchVerdict {
-  kKeepDefault,
-  kFaster,   ///< Confirmed to be faster than the default.
-  kLighter,  ///< Confirmed to be as fast, with less CPU time or memory.
-};
+constexpr double kMostSlowdown = 1.1;
 
-struct SearchResult {
-  SearchVerdict kind = SearchVerdict::kKeepDefault;
-  nlohmann::json settings;             ///< What to use: the default's when it is kept.
-  std::string sentence;                ///< The verdict in words.
-  double noise = 0;                    ///< How far the default's ratio to itself is from 1.
-  double least_gain = 0;               ///< What a gain had to be: the policy's or the noise.
-  Evidence itself;                     ///< The default beside itself.
-  std::vector<Evidence> screening;     ///< Each candidate, in the order given.
-  std::vector<Evidence> confirmation;  ///< What was measured again, in new processes.
-  bool is_interrupted = false;         ///< Ended by base/interrupt.h; the verdict is of what was known by then.
-};
-
-/// Called before each round with the share of the budget that is used and what is being measured.
-using TuneProgress = std::function<void(double share, const std::string& step)>;
-
-/// Measures the default beside itself, then every candidate beside the default; combines the best value of each option
-/// that is faster; confirms the combination in new processes. When nothing is faster, settings that are as fast with
-/// less are considered. Within one option, settings whose times differ by less than policy.least_gain are a tie, which
-/// fewer threads win, then less memory. Throws attune::Error when the default itself cannot be measured, Interrupted
-/// when nothing was measured before the interrupt.
-SearchResult tune(Laboratory& laboratory, const TunePolicy& policy, const nlohmann::json& default_settings,
-                  const std::vector<Candidate>& candidates, const TuneProgress& progress = {});
-
-/// All that was found, for a file.
-nlohmann::json to_json(const SearchResult& result);
+/// Everything that can be found out within policy.budget_seconds. `weights` are those of the load's sets. The result
+/// lacks what only the caller knows: `created`, `fingerprint`, `load`.
+///
+/// Throws attune::Error when the default cannot be measured at all, and Interrupted when nothing was measured before
+/// the interrupt; what stops the search later is part of the result.
+TuneResult tune(Laboratory& laboratory, const Space& space, const std::vector<int>& weights, const TunePolicy& policy,
+                Journal& journal, const TuneProgress& progress = {});
 
 }  // namespace attune

@@ -54,7 +54,7 @@ class WorkerLaboratoryTest : public ::testing::Test {
     case $line in
       *prepare*) echo '{"version": "1.2", "memory": {"resident": 100, "peak": 100}}';;
       *load*) settings=$line; echo '{"load_ms": 7, "threads": 2, "memory": {"resident": 200, "peak": 500}}';;
-      *measure*) echo '{"pass_ms": [1, 2], "cpu_ms": 4, "memory": {"resident": 300, "peak": 300}}';;
+      *measure*) echo '{"pass_ms": [1, 2], "set_ms": [[1, 2]], "wall_ms": 3, "cpu_ms": 4, "memory": {"resident": 300, "peak": 300}}';;
       *outputs*) file=${line#*file\":\"}; echo "$settings" > "${file%%\"*}"
                  echo '{"memory": {"resident": 300, "peak": 300}}';;
       *idle*) echo '{"cpu_ms": 0.5, "memory": {"resident": 300, "peak": 300}}';;
@@ -77,9 +77,13 @@ TEST_F(WorkerLaboratoryTest, MeasuresAndAccountsForMemory) {
   const std::unique_ptr<Trial> trial = laboratory.start(json::object(), 10);
   EXPECT_EQ(trial->load_ms(), 7);
   EXPECT_EQ(trial->threads(), 2);
-  const TimedPasses timed = trial->measure(2, 10);
-  EXPECT_EQ(timed.pass_ms, (std::vector<double>{1, 2}));
-  EXPECT_EQ(timed.cpu_ms, 4);
+  const RunSample sample = trial->measure(2, 1, 0, 10);
+  EXPECT_EQ(sample.set_ms, (std::vector<std::vector<double>>{{1, 2}}));
+  EXPECT_EQ(sample.runs(), 2);
+  EXPECT_EQ(sample.wall_ms, 3);
+  EXPECT_EQ(sample.cpu_ms, 4);
+  EXPECT_GT(laboratory.machine_use().measured, 0);
+  EXPECT_GE(laboratory.machine_use().cpus, 1);
   EXPECT_EQ(trial->memory().held_bytes, 200);
   EXPECT_EQ(trial->memory().peak_bytes, 400);
 }
@@ -94,8 +98,33 @@ TEST_F(WorkerLaboratoryTest, TheFirstOutputsAreTheReference) {
   EXPECT_EQ(other->compare_outputs(10), "other text");
 }
 
+TEST_F(WorkerLaboratoryTest, RecordsMemoryOverTime) {
+  const std::vector<std::string> command = shell_worker(R"(
+    case $line in
+      *prepare*) echo '{"version": "1.2", "memory": {"resident": 100, "peak": 100}}';;
+      *) sleep 0.01; echo '{"memory": {"resident": 300, "peak": 300}}';;
+    esac)");
+  WorkerLaboratory laboratory({"fake", command, "model.onnx", "feeds.npz"}, folder_, compare_text);
+  const MemoryTimeline timeline = laboratory.record_memory({{"a", 1}}, 2, 20);
+  ASSERT_EQ(timeline.events.size(), 6U);
+  EXPECT_EQ(timeline.events[0].name, "load");
+  EXPECT_EQ(timeline.events[2].name, "run 2");
+  EXPECT_GT(timeline.samples.size(), 6U);
+  EXPECT_GT(timeline.samples[1].bytes, 10'000);  // a shell
+  EXPECT_GT(timeline.events[5].at_ms, timeline.events[0].at_ms);
+}
+
+TEST_F(WorkerLaboratoryTest, AnIncompleteAnswerIsAFailure) {
+  const WorkerSetup setup = {"fake", shell_worker("echo '{}'"), "model.onnx", "feeds.npz"};
+  WorkerLaboratory laboratory(setup, folder_, compare_text);
+  EXPECT_THROW(laboratory.start(json::object(), 10), Error);
+  EXPECT_THROW(laboratory.record_memory(json::object(), 1, 10), Error);
+  EXPECT_THROW(ask_version(setup, 10), Error);
+}
+
 TEST_F(WorkerLaboratoryTest, AWorkerTellsItsVersionAndItsIdleTime) {
   WorkerTrial trial(setup_, json::object(), 10);
+  EXPECT_EQ(ask_version(setup_, 10), "1.2");
   EXPECT_EQ(trial.version(), "1.2");
   EXPECT_EQ(trial.measure_idle_cpu_ms(10), 0.5);
 }

@@ -7,7 +7,10 @@
 // the worker and its user: tune/worker_trial.h lists those of an engine's worker.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +28,17 @@ class WorkerProcess {
   /// error; when it ends, answers nonsense, or, killing it, when it takes longer than `seconds`.
   nlohmann::json request(const nlohmann::json& request, double seconds);
 
+  /// The same; `watch` is called with the process's number about every `interval_ms` milliseconds until there is an
+  /// answer.
+  nlohmann::json request(const nlohmann::json& request, double seconds, int interval_ms,
+                         const std::function<void(int64_t process)>& watch);
+
   void pause() noexcept { process_.pause(); }
   void resume() noexcept { process_.resume(); }
 
  private:
+  nlohmann::json read_answer(const std::optional<std::string>& line, double seconds);
+
   Subprocess process_;
 };
 

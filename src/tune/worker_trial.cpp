@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attune/error.h"
 #include "base/cpu.h"
 
 namespace attune {
@@ -9,7 +10,18 @@ namespace attune {
 using nlohmann::json;
 
 json prepare_request(const WorkerSetup& setup) {
-  return {{"command", "prepare"}, {"model", setup.model.string()}, {"feeds", setup.feeds.string()}};
+  json request = {{"command", "prepare"}, {"model", setup.model.string()}, {"feeds", setup.feeds.string()}};
+  if (!setup.weights.empty()) request["weights"] = setup.weights;
+  return request;
+}
+
+std::string ask_version(const WorkerSetup& setup, double seconds) {
+  const json answer = WorkerProcess(setup.command).request(prepare_request(setup), seconds);
+  const auto version = answer.find("version");
+  if (version == answer.end() || !version->is_string()) {
+    throw Error(ErrorCode::kFail, "The worker's answer is incomplete.");
+  }
+  return *version;
 }
 
 WorkerTrial::WorkerTrial(const WorkerSetup& setup, const json& settings, double seconds) : worker_(setup.command) {
@@ -28,6 +40,12 @@ WorkerTrial::WorkerTrial(const WorkerSetup& setup, const json& settings, double 
 TimedPasses WorkerTrial::measure(int passes, double seconds) {
   const json answer = ask({{"command", "measure"}, {"passes", passes}}, seconds);
   return {answer.at("pass_ms"), answer.at("cpu_ms")};
+}
+
+RunSample WorkerTrial::measure_load(int passes, int callers, int warmup, double seconds) {
+  const json answer =
+      ask({{"command", "measure"}, {"passes", passes}, {"callers", callers}, {"warmup", warmup}}, seconds);
+  return {answer.at("set_ms"), answer.at("wall_ms"), answer.at("cpu_ms")};
 }
 
 double WorkerTrial::measure_idle_cpu_ms(double seconds) {

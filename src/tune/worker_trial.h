@@ -2,10 +2,14 @@
 // JSON object a line in each direction (tune/worker_process.h has the framing); it knows one engine, and this side
 // knows none:
 //
-//   prepare    model, feeds              feeds is a .npz with arrays "<set>/<input>": read before memory is measured
+//   prepare    model, feeds, [weights]   feeds is a .npz with arrays "<set>/<input>": read before memory is measured;
+//                                        weights: whole numbers, one a set, 1 when not given
 //                                        -> version, the engine's
 //   load       settings                  makes the session -> load_ms, threads
-//   measure    passes                    a pass runs every set once -> pass_ms: one number a pass, cpu_ms: of all
+//   measure    passes, [callers, warmup] a pass runs every set as often as its weight says, in turns; each of `callers`
+//                                        threads (1) makes `warmup` passes (0) and then those that count
+//                                        -> pass_ms: one number a pass; set_ms: for each set, one number a run;
+//                                        wall_ms, cpu_ms: of all passes that count
 //   idle       seconds                   does nothing -> cpu_ms: what the engine's threads took meanwhile
 //   outputs    file                      writes what each set gives, arrays "<set>/<output>", as .npz
 //   operators  operators                 [domain, name, opset version] each -> missing: indices of those not supported
@@ -30,10 +34,14 @@ struct WorkerSetup {
   std::vector<std::string> command;
   std::filesystem::path model;
   std::filesystem::path feeds;
+  std::vector<int> weights = {};  ///< Of the sets; 1 where there is none.
 };
 
 /// The request that comes first.
 nlohmann::json prepare_request(const WorkerSetup& setup);
+
+/// The engine's version, by a worker that does nothing else. Throws as WorkerTrial.
+std::string ask_version(const WorkerSetup& setup, double seconds);
 
 /// Thread safety: none.
 class WorkerTrial {
@@ -48,6 +56,7 @@ class WorkerTrial {
   TrialMemory memory() const { return memory_; }
 
   TimedPasses measure(int passes, double seconds);
+  RunSample measure_load(int passes, int callers, int warmup, double seconds);
   /// CPU time in a second in which the process runs and is asked nothing.
   double measure_idle_cpu_ms(double seconds);
   void save_outputs(const std::filesystem::path& file, double seconds);
