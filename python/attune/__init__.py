@@ -46,6 +46,7 @@ from .ort_value import OrtValue, OrtValueVector, copy_tensors
 from .providers import get_all_providers, get_available_providers, get_device
 from .session import InferenceSession, SessionIOBinding
 from .sparse import SparseTensor
+from .tuning import TunedCandidate, Tuning, tune
 
 __version__ = _attune.__version__
 
@@ -81,6 +82,8 @@ __all__ = [
     "SessionIOBinding",
     "SessionOptions",
     "SparseTensor",
+    "TunedCandidate",
+    "Tuning",
     "copy_tensors",
     "create_and_register_allocator",
     "create_and_register_allocator_v2",
@@ -101,6 +104,7 @@ __all__ = [
     "set_default_logger_verbosity",
     "set_global_thread_pool_sizes",
     "set_seed",
+    "tune",
     "unregister_execution_provider_library",
 ]
 

@@ -1,4 +1,4 @@
-"""What tuning gives a Python program: SessionOptions.from_tuned."""
+"""What tuning gives a Python program: SessionOptions.from_tuned, attune.tune and its result."""
 
 import json
 import warnings
@@ -9,8 +9,11 @@ import attune
 import numpy as np
 import onnx
 import pytest
+from attune.command import find_program
 from onnx import TensorProto, helper
 from tuned import make_tuned
+
+needs_command = pytest.mark.skipif(find_program() is None, reason="this build has no command")
 
 
 @pytest.fixture
@@ -70,3 +73,51 @@ def test_a_session_notices_another_model(tmp_path: Path, model: Path) -> None:
     finally:
         attune.set_default_logger_callback(None)
     assert [line for line in lines if "tuned for another model" in line] == [lines[0]] * 2
+
+
+@needs_command
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_result_tells_itself(lang: str, tmp_path: Path) -> None:
+    tuning = attune.Tuning.load(save(tmp_path), lang)
+    assert tuning.settings == {"enable_cpu_mem_arena": False, "session.intra_op.allow_spinning": "0"}
+    assert tuning.changes == tuning.settings
+    assert ("建议使用" if lang == "zh" else "Use enable_cpu_mem_arena=false") in tuning.verdict
+    assert len(tuning.noise) == 5
+    assert "import onnxruntime" in tuning.snippets["Python · onnxruntime"]
+    first, *others = tuning.candidates
+    assert first.changes == {} and first.latency_ms > 0 and first.low < 1 < first.high
+    failed = next(one for one in others if one.outcome == "failed")
+    assert failed.latency_ms is None and failed.ratio is None and "exit code 1" in failed.reason
+    shown = tuning._repr_html_()
+    assert tuning.verdict in shown and "srcdoc=" in shown and "<script" not in shown
+    assert tuning.verdict in repr(tuning)
+    assert tuning.report(tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    again = attune.Tuning.load(tuning.save(tmp_path / "again.json"))
+    assert again.data == tuning.data
+    with pytest.warns(UserWarning):
+        assert tuning.to_session_options().enable_cpu_mem_arena is False
+
+
+@needs_command
+def test_tune_measures_a_model(model: Path, tmp_path: Path) -> None:
+    options = attune.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    tuning = attune.tune(model, inputs={"x": np.ones((4, 16), "f4")}, budget=4, options=options)
+    assert tuning.data["default_settings"] == {"intra_op_num_threads": 1, "session.set_denormal_as_zero": "1"}
+    assert len(tuning.candidates) > 3
+    assert tuning.verdict.endswith(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # measured here: nothing differs
+        session = attune.InferenceSession(model, tuning.to_session_options())
+    assert session.run(None, {"x": np.ones((2, 16), "f4")})[0].shape == (2, 8)
+
+
+@needs_command
+def test_tune_raises_what_the_command_says(tmp_path: Path) -> None:
+    from attune.capi.onnxruntime_pybind11_state import Fail
+
+    with pytest.raises(Fail, match="missing"):
+        attune.tune(tmp_path / "missing.onnx", budget=1)
+    with pytest.raises(ValueError, match="--budget"):
+        attune.tune(tmp_path / "missing.onnx", budget=-1)
