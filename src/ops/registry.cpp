@@ -43,7 +43,7 @@ BoundTypes check_types(const Node& node, const OpDef& def) {
     const Parameter& parameter = parameter_at(def.inputs, i);
     const Value* value = node.input(i);
     if (value == nullptr) {
-      if (parameter.occurrence == Occurrence::kRequired) {
+      if (parameter.occurrence != Occurrence::kOptional) {
         throw_invalid(node, fmt::format("required input '{}' is missing.", parameter.name));
       }
       continue;

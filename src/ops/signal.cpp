@@ -13,6 +13,7 @@
 #include <kissfft/kissfft.hh>
 #include <numbers>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "attune/error.h"
@@ -273,7 +274,7 @@ DataType output_type(const Node& node) {
   return type;
 }
 
-void store_numbers(const std::vector<double>& values, const TensorView& y) {
+void store_numbers(std::span<const double> values, const TensorView& y) {
   Tensor carrier = Tensor::allocate(carrier_of(y.type), y.shape());
   visit_number_type(carrier.type(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -307,7 +308,8 @@ class CosineWindow final : public Operator {
   void run(RunContext& context) const override {
     const Shape shape{check_size(read_scalar(context.input(0), "The window's size"))};
     const TensorView y = output_of_shape(context, 0, shape);
-    std::vector<double> values(static_cast<size_t>(shape[0]));
+    Tensor numbers = Tensor::allocate(DataType::kDouble, shape);  // says so when there is not enough memory
+    const std::span<double> values = numbers.values<double>();
     const double period = static_cast<double>(periodic_ ? shape[0] : shape[0] - 1);
     for (size_t i = 0; i < values.size(); ++i) {
       const double angle = 2.0 * std::numbers::pi * static_cast<double>(i) / period;
@@ -353,7 +355,8 @@ class MelWeightMatrix final : public Operator {
     const TensorView y = output_of_shape(context, 0, shape);
     const double low = mel_of(lower);
     const double step = (mel_of(upper) - low) / static_cast<double>(bins + 2);
-    std::vector<int64_t> edges(static_cast<size_t>(bins) + 2);
+    Tensor places = Tensor::allocate(DataType::kInt64, Shape{bins + 2});
+    const std::span<int64_t> edges = places.values<int64_t>();
     for (size_t i = 0; i < edges.size(); ++i) {
       const double hertz = 700.0 * std::expm1((static_cast<double>(i) * step + low) / 2595.0 * std::log(10.0));
       const double bin = std::floor(static_cast<double>(length + 1) * hertz / static_cast<double>(rate));
@@ -363,7 +366,9 @@ class MelWeightMatrix final : public Operator {
       }
       edges[i] = static_cast<int64_t>(bin);
     }
-    std::vector<double> values(static_cast<size_t>(shape.elements()), 0.0);
+    Tensor numbers = Tensor::allocate(DataType::kDouble, shape);
+    const std::span<double> values = numbers.values<double>();
+    std::fill(values.begin(), values.end(), 0.0);
     for (int64_t i = 0; i < bins; ++i) {
       const auto at = [&](int64_t row) -> double& { return values[static_cast<size_t>(row * bins + i)]; };
       const int64_t left = edges[static_cast<size_t>(i)];

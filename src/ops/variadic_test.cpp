@@ -90,5 +90,16 @@ TEST(Variadic, ResultInAnOperandThatComesTwice) {
   for (size_t i = 0; i < 40; ++i) ASSERT_EQ(x.values<float>()[i], expected.values<float>()[i]);
 }
 
+TEST(Variadic, EachOperandMustBeThere) {
+  for (const char* op_type : {"Sum", "Mean", "Max", "Min", "Concat", "Einsum"}) {
+    OpTest(op_type)
+        .attribute("axis", int64_t{0})
+        .attribute("equation", std::string("i,i->i"))
+        .no_input()
+        .input<float>({1}, {1})
+        .fails("is missing");
+  }
+}
+
 }  // namespace
 }  // namespace attune
