@@ -9,7 +9,7 @@
 #   make wheel   dist/*.whl, tested in a clean environment
 #   make demo    read a page with RapidOCR on Attune, then tune its recogniser
 #   make differential   COUNT=10000 random graphs on Attune and on onnxruntime, from SEED=0 on
-#   make fuzz    search for inputs that break the model reader and sessions, FUZZ_SECONDS=60 each
+#   make fuzz    search for inputs that break the model reader, sessions and operators, FUZZ_SECONDS=60 each
 #   make clean   remove what was built, .venv too
 #
 # PYTHON=/path/to/python3 chooses another Python than the distribution's; JOBS=n limits parallel work.
@@ -24,7 +24,7 @@ FUZZ_SECONDS ?= 60
 COUNT ?= 10000
 SEED ?= 0
 KERNELS ?= .
-FUZZERS := reader session
+FUZZERS := reader session node
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
 CMAKE_FILES := CMakePresets.json .venv/ready
@@ -97,7 +97,7 @@ clang: $(CMAKE_FILES) | packages
 	ctest --test-dir build-clang --output-on-failure -j $(JOBS)
 
 # What a fuzzer finds worth keeping stays in build-fuzz/kept; an input that breaks something is written to build-fuzz.
-# Allocations that a hostile model asks for fail above 256 MiB instead of ending the search.
+# Allocations that a hostile model asks for fail above 32 MiB instead of ending the search.
 build-fuzz/build.ninja: $(CMAKE_FILES) | packages
 	@tools/install_packages.sh clang
 	cmake --preset fuzz
@@ -105,7 +105,7 @@ build-fuzz/seeds: tests/fuzz/make_corpus.py .venv/ready
 	rm -rf $@
 	$(PY) tests/fuzz/make_corpus.py $@
 fuzz: export UBSAN_OPTIONS := print_stacktrace=1
-fuzz: export ASAN_OPTIONS := allocator_may_return_null=1:max_allocation_size_mb=256
+fuzz: export ASAN_OPTIONS := allocator_may_return_null=1:max_allocation_size_mb=32
 fuzz: build-fuzz/build.ninja build-fuzz/seeds
 	ninja -C build-fuzz -j $(JOBS) $(FUZZERS:%=fuzz_%)
 	for name in $(FUZZERS); do \
