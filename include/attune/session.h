@@ -28,8 +28,10 @@ using Dimension = std::variant<int64_t, std::string>;
 /// An input or output as the model states it.
 struct ValueDescription {
   std::string name;
-  std::string type;  ///< "tensor(float)"
-  DataType element_type = DataType::kUndefined;
+  std::string type;                              ///< "tensor(float)"
+  DataType element_type = DataType::kUndefined;  ///< In a sequence or an optional, that of its tensors.
+  bool is_sequence = false;                      ///< "seq(tensor(float))", fed and given as Tensor::sequence().
+  bool is_optional = false;                      ///< "optional(tensor(float))": may be no tensor, Tensor().
   bool has_shape = false;
   std::vector<Dimension> shape;  ///< Valid when has_shape.
 };

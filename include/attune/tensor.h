@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace attune {
 
@@ -43,10 +44,11 @@ enum class DataType : uint8_t {
   kFloat8E8M0 = 24,
   kUint2 = 25,
   kInt2 = 26,
+  kSequence = 255,  ///< Not ONNX's: the elements are Tensor objects, as those of kString are std::string objects.
 };
 
-/// Bytes of one element in memory; 0 for kUndefined. Elements of 2 and 4 bits have a byte each, the value in its low
-/// bits, as NumPy's ml_dtypes have it; files pack them.
+/// Bytes of one element in memory; 0 for kUndefined and kSequence. Elements of 2 and 4 bits have a byte each, the value
+/// in its low bits, as NumPy's ml_dtypes have it; files pack them.
 size_t element_size(DataType type);
 
 /// ONNX's name of an element type, such as "float", "int64" or "bool".
@@ -99,11 +101,15 @@ class Shape {
   int32_t rank_ = 0;
 };
 
-/// Dense elements in row-major order. Copying a Tensor shares its buffer; strings are std::string objects.
+/// Dense elements in row-major order. Copying a Tensor shares its buffer; strings are std::string objects, and what
+/// ONNX calls a sequence is a Tensor of one dimension whose elements are Tensors.
 class Tensor {
  public:
   /// No tensor: type() is kUndefined. Stands for an absent optional value.
   Tensor() = default;
+
+  /// A sequence of these tensors, whose buffers it shares. ONNX wants them to have one element type.
+  static Tensor sequence(std::vector<Tensor> elements);
 
   /// Fresh memory, aligned to 64 bytes; numbers are uninitialised, strings empty. Throws Error(kRuntimeException) when
   /// there is not enough memory, kInvalidArgument when the shape is not concrete.
@@ -137,7 +143,7 @@ class Tensor {
   bool is_aligned() const;
   /// This tensor, or a copy of it where it is not aligned.
   Tensor aligned() const;
-  /// The same elements in memory of their own.
+  /// The same elements in memory of their own, those of a sequence's tensors too.
   Tensor copied() const;
 
   /// The elements. T must be the C++ type of type(), and the tensor aligned: throws Error(kInvalidArgument) otherwise.
@@ -158,7 +164,7 @@ class Tensor {
   /// What keeps the memory alive; null for a view without an owner.
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
-  /// The DataType of a C++ type (bool, integers, float, double, std::string).
+  /// The DataType of a C++ type (bool, integers, float, double, std::string, Tensor).
   template <class T>
   static constexpr DataType data_type_of();
 
@@ -186,6 +192,7 @@ constexpr DataType Tensor::data_type_of() {
   if constexpr (std::is_same_v<T, int64_t>) return DataType::kInt64;
   if constexpr (std::is_same_v<T, uint64_t>) return DataType::kUint64;
   if constexpr (std::is_same_v<T, std::string>) return DataType::kString;
+  if constexpr (std::is_same_v<T, Tensor>) return DataType::kSequence;
   return DataType::kUndefined;
 }
 

@@ -79,9 +79,14 @@ Tensor Attributes::get_tensor(std::string_view name) const {
   return value == nullptr ? Tensor() : *value;
 }
 
-std::shared_ptr<const Graph> Attributes::get_graph(std::string_view name) const {
-  const auto* value = typed<std::shared_ptr<const Graph>>(find(name), name);
+std::shared_ptr<Graph> Attributes::get_graph(std::string_view name) const {
+  const auto* value = typed<std::shared_ptr<Graph>>(find(name), name);
   return value == nullptr ? nullptr : *value;
+}
+
+std::optional<ValueType> Attributes::get_type(std::string_view name) const {
+  const auto* value = typed<ValueType>(find(name), name);
+  return value == nullptr ? std::nullopt : std::optional<ValueType>(*value);
 }
 
 int64_t Attributes::require_int(std::string_view name) const {
@@ -92,6 +97,11 @@ int64_t Attributes::require_int(std::string_view name) const {
 std::span<const int64_t> Attributes::require_ints(std::string_view name) const {
   if (!has(name)) throw_missing(name);
   return get_ints(name);
+}
+
+std::shared_ptr<Graph> Attributes::require_graph(std::string_view name) const {
+  if (!has(name)) throw_missing(name);
+  return get_graph(name);
 }
 
 }  // namespace attune

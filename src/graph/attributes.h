@@ -11,15 +11,15 @@
 #include <vector>
 
 #include "attune/tensor.h"
+#include "graph/value_type.h"
 
 namespace attune {
 
 class Graph;
 
-/// One attribute's value. Subgraphs are shared and immutable once the model is loaded.
-using AttributeValue = std::variant<int64_t, float, std::string, Tensor, std::shared_ptr<const Graph>,
-                                    std::vector<int64_t>, std::vector<float>, std::vector<std::string>,
-                                    std::vector<Tensor>, std::vector<std::shared_ptr<const Graph>>>;
+/// One attribute's value. A subgraph belongs to one node; the optimizer rewrites it as it does the graph around it.
+using AttributeValue = std::variant<int64_t, float, std::string, Tensor, std::shared_ptr<Graph>, std::vector<int64_t>,
+                                    std::vector<float>, std::vector<std::string>, std::vector<Tensor>, ValueType>;
 
 /// Name and value pairs. The getters throw Error(kInvalidGraph) naming the attribute when it has another type than
 /// asked for, and the require_ forms also when it is missing.
@@ -39,11 +39,14 @@ class Attributes {
   std::span<const std::string> get_strings(std::string_view name) const;
   /// An undefined tensor when missing.
   Tensor get_tensor(std::string_view name) const;
+  /// None when missing.
+  std::optional<ValueType> get_type(std::string_view name) const;
   /// Null when missing.
-  std::shared_ptr<const Graph> get_graph(std::string_view name) const;
+  std::shared_ptr<Graph> get_graph(std::string_view name) const;
 
   int64_t require_int(std::string_view name) const;
   std::span<const int64_t> require_ints(std::string_view name) const;
+  std::shared_ptr<Graph> require_graph(std::string_view name) const;
 
   struct Entry {
     std::string name;

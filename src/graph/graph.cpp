@@ -21,6 +21,14 @@ void drop_user(std::vector<Node*>& users, Node* node) {
 
 std::string Node::describe() const { return fmt::format("{} node. Name:'{}'", op_type, name); }
 
+std::vector<std::shared_ptr<Graph>> Node::subgraphs() const {
+  std::vector<std::shared_ptr<Graph>> graphs;
+  for (const Attributes::Entry& entry : attributes.entries()) {
+    if (const auto* graph = std::get_if<std::shared_ptr<Graph>>(&entry.value)) graphs.push_back(*graph);
+  }
+  return graphs;
+}
+
 Graph::Graph() : symbols(std::make_shared<Symbols>()) {}
 Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
@@ -114,6 +122,33 @@ void Graph::add_input_to(Node* node, Value* value) {
 void Graph::truncate_inputs(Node* node, int count) {
   for (int index = count; index < node->input_count(); ++index) set_input(node, index, nullptr);
   node->inputs_.resize(static_cast<size_t>(std::min(count, node->input_count())));
+  node->captured_ = std::min(node->captured_, node->input_count());
+}
+
+void Graph::add_captured(Node* node, Value* value, std::span<Value* const> inner) {
+  add_input_to(node, value);
+  ++node->captured_;
+  size_t index = 0;
+  for (const std::shared_ptr<Graph>& body : node->subgraphs()) {
+    Value* input = index < inner.size() ? inner[index] : nullptr;
+    ++index;
+    if (input == nullptr) {
+      const bool is_free = body->find_value(value->name) == nullptr;
+      input = body->add_value(is_free ? value->name : std::string(), value->type, value->shape);
+      input->kind = value->kind;
+    }
+    body->add_input(input);
+  }
+}
+
+void Graph::drop_captured(Node* node, int index) {
+  const int place = node->own_input_count() + index;
+  set_input(node, place, nullptr);
+  node->inputs_.erase(node->inputs_.begin() + place);
+  for (const std::shared_ptr<Graph>& body : node->subgraphs()) {
+    body->drop_input(static_cast<int>(body->inputs().size()) - node->captured_ + index);
+  }
+  --node->captured_;
 }
 
 void Graph::replace_all_uses(Value* from, Value* to) {
@@ -174,6 +209,34 @@ int Graph::remove_dead() {
     return value->producer_ == nullptr && value->users_.empty() && !needed.contains(value);
   });
   return static_cast<int>(before - nodes_.size());
+}
+
+std::vector<Value*> Graph::append(Graph& body, std::span<Value* const> inputs) {
+  std::unordered_map<const Value*, Value*> copies;
+  for (size_t i = 0; i < inputs.size(); ++i) copies[body.inputs_[i]] = inputs[i];
+  for (const auto& [name, value] : body.values_) {
+    const auto [entry, is_new] = copies.try_emplace(value.get(), nullptr);
+    if (!is_new) continue;
+    Value* copy = add_value(find_value(name) == nullptr ? name : unique_name(name), value->type, value->shape);
+    copy->kind = value->kind;
+    copy->elements = value->elements;
+    copy->constant = value->constant;
+    entry->second = copy;
+  }
+  const auto copied = [&](const std::vector<Value*>& values) {
+    std::vector<Value*> result;
+    for (const Value* value : values) result.push_back(value == nullptr ? nullptr : copies.at(value));
+    return result;
+  };
+  for (const auto& node : body.nodes_) {
+    Node* copy =
+        add_node(node->op_type, copied(node->inputs_), copied(node->outputs_), node->name, node->domain, node->version);
+    copy->attributes = std::move(node->attributes);
+    copy->captured_ = node->captured_;
+  }
+  std::vector<Value*> outputs;
+  for (const GraphOutput& output : body.outputs_) outputs.push_back(copies.at(output.value));
+  return outputs;
 }
 
 void Graph::sort() {

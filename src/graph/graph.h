@@ -15,23 +15,21 @@
 #include "attune/tensor.h"
 #include "graph/attributes.h"
 #include "graph/symbols.h"
+#include "graph/value_type.h"
 
 namespace attune {
 
 class FileMapping;
 class Node;
 
-/// What ONNX calls a type: a tensor of some element type, or a container of them.
-enum class ValueKind : uint8_t { kTensor, kSparseTensor, kSequence, kOptional, kMap };
-
 /// A named value: a graph input, an initializer, or what a node gives. Owned by its Graph.
 class Value {
  public:
   std::string name;
   ValueKind kind = ValueKind::kTensor;
-  /// Element type; kUndefined while unknown.
+  /// Element type, in a container that of its tensors; kUndefined while unknown.
   DataType type = DataType::kUndefined;
-  /// Absent while even the rank is unknown. Dimensions may be symbols (graph/symbols.h).
+  /// Absent while even the rank is unknown, and in a container. Dimensions may be symbols (graph/symbols.h).
   std::optional<Shape> shape;
   /// The elements, when they are known: an initializer's, or a folded constant's. Views into the mapped model file.
   Tensor constant;
@@ -54,6 +52,10 @@ class Value {
 };
 
 /// An operator applied to values. Owned by its Graph.
+///
+/// Subgraphs (of If, Loop, Scan) are attributes. What they read of the graph around them is listed among the node's own
+/// inputs, behind those that the operator has: its last captured() inputs. Each subgraph has an input for each of them,
+/// behind its own, in the same order; some read only one of them. So a captured value is used like any other.
 class Node {
  public:
   std::string name;
@@ -67,6 +69,9 @@ class Node {
   std::span<Value* const> outputs() const { return outputs_; }
   int input_count() const { return static_cast<int>(inputs_.size()); }
   int output_count() const { return static_cast<int>(outputs_.size()); }
+  int captured() const { return captured_; }
+  /// Inputs that are the operator's.
+  int own_input_count() const { return input_count() - captured_; }
   /// Null when absent or past the end.
   Value* input(int index) const { return index < input_count() ? inputs_[static_cast<size_t>(index)] : nullptr; }
   Value* output(int index) const { return index < output_count() ? outputs_[static_cast<size_t>(index)] : nullptr; }
@@ -76,11 +81,14 @@ class Node {
   }
   /// "Conv node. Name:'conv1'", as messages call it.
   std::string describe() const;
+  /// In the order of the attributes.
+  std::vector<std::shared_ptr<Graph>> subgraphs() const;
 
  private:
   friend class Graph;
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
+  int captured_ = 0;
 };
 
 /// What a model says of itself.
@@ -140,6 +148,8 @@ class Graph {
   std::vector<const Value*> values() const;
 
   void add_input(Value* value) { inputs_.push_back(value); }
+  /// The input becomes an ordinary value, which should have got a constant or lost its users.
+  void drop_input(int index) { inputs_.erase(inputs_.begin() + index); }
   /// An empty name takes the value's.
   void add_output(Value* value, std::string_view name = {}, std::optional<Shape> stated_shape = std::nullopt);
   void add_overridable(Value* value) { overridable_.push_back(value); }
@@ -153,6 +163,12 @@ class Graph {
   void add_input_to(Node* node, Value* value);
   /// Drops the inputs from `count` on.
   void truncate_inputs(Node* node, int count);
+  /// Lets the node's subgraphs read `value`: each gets an input for it, its value in `inner` if there is one.
+  void add_captured(Node* node, Value* value, std::span<Value* const> inner = {});
+  /// Says that the last `count` inputs are captured ones, for which the subgraphs have inputs.
+  void set_captured(Node* node, int count) { node->captured_ = count; }
+  /// Drops captured input number `index`, and the inputs of the subgraphs, which nobody may read any more.
+  void drop_captured(Node* node, int index);
 
   /// Every reader of `from`, graph outputs included, reads `to` from now on.
   void replace_all_uses(Value* from, Value* to);
@@ -161,6 +177,9 @@ class Graph {
   void remove(Node* node);
   /// Removes nodes that no graph output needs and values that nobody uses; returns how many nodes went.
   int remove_dead();
+  /// Appends a subgraph's nodes, their attributes taken out of it, with `inputs` in the place of its inputs. Returns
+  /// what its outputs have become.
+  std::vector<Value*> append(Graph& body, std::span<Value* const> inputs);
   /// Puts the nodes in topological order, keeping the present order where it may. Throws Error(kInvalidGraph) naming a
   /// node when there is a cycle.
   void sort();

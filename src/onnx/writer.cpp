@@ -8,6 +8,8 @@
 #include <fstream>
 #include <limits>
 #include <system_error>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -93,7 +95,8 @@ void write_tensor(pbf_writer& message, const Tensor& tensor, std::string_view na
 }
 
 void write_shape(pbf_writer& parent, protozero::pbf_tag_type tag, const Shape& shape, const Symbols& symbols) {
-  pbf_writer message(parent, tag);
+  std::string bytes;  // likewise: a scalar has a shape, without dimensions
+  pbf_writer message(bytes);
   for (const int64_t dim : shape) {
     std::string dimension;  // not a nested writer: that would leave out a dimension of which nothing is known
     if (is_known(dim)) {
@@ -103,21 +106,77 @@ void write_shape(pbf_writer& parent, protozero::pbf_tag_type tag, const Shape& s
     }
     message.add_message(1, dimension);
   }
+  parent.add_message(tag, bytes);
 }
 
-void write_value(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view name, DataType type,
+// onnx.TypeProto
+constexpr protozero::pbf_tag_type kTensorType = 1;
+constexpr protozero::pbf_tag_type kSequenceType = 4;
+constexpr protozero::pbf_tag_type kOptionalType = 9;
+
+void write_type(pbf_writer& message, ValueKind kind, DataType type, const std::optional<Shape>& shape,
+                const Symbols& symbols) {
+  if (kind == ValueKind::kTensor) {
+    pbf_writer tensor_type(message, kTensorType);
+    tensor_type.add_int32(1, static_cast<int32_t>(type));
+    if (shape) write_shape(tensor_type, 2, *shape, symbols);
+    return;
+  }
+  pbf_writer container(message, kind == ValueKind::kSequence ? kSequenceType : kOptionalType);
+  pbf_writer element(container, 1);
+  const bool is_nested = kind == ValueKind::kOptionalSequence;
+  write_type(element, is_nested ? ValueKind::kSequence : ValueKind::kTensor, type, std::nullopt, symbols);
+}
+
+void write_value(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view name, const Value& value,
                  const std::optional<Shape>& shape, const Symbols& symbols) {
   pbf_writer message(parent, tag);
   message.add_string(1, name.data(), name.size());
   pbf_writer type_message(message, 2);
-  pbf_writer tensor_type(type_message, 1);
-  tensor_type.add_int32(1, static_cast<int32_t>(type));
-  if (shape) write_shape(tensor_type, 2, *shape, symbols);
+  write_type(type_message, value.kind, value.type, shape, symbols);
 }
+
+/// What values are called where they are written: a subgraph's may not have names of the graphs around it, other than
+/// those of the values that it reads there.
+class Names {
+ public:
+  /// `node`, in the scope `outer`, has the subgraph; null for the main graph.
+  Names(const Graph& graph, const Names* outer, const Node* node) : outer_(outer) {
+    if (node != nullptr) {
+      const std::span<Value* const> given = node->inputs().last(static_cast<size_t>(node->captured()));
+      const size_t own = graph.inputs().size() - given.size();
+      for (size_t k = 0; k < given.size(); ++k) names_[graph.inputs()[own + k]] = outer->of(given[k]);
+    }
+    for (const Value* value : graph.values()) {
+      if (names_.contains(value)) continue;
+      std::string name = value->name;
+      for (int count = 1; is_taken(name); ++count) name = fmt::format("{}_{}", value->name, count);
+      taken_.insert(name);
+      names_[value] = std::move(name);
+    }
+  }
+
+  std::string of(const Value* value) const { return value == nullptr ? std::string() : names_.at(value); }
+
+ private:
+  bool is_taken(const std::string& name) const {
+    return taken_.contains(name) || (outer_ != nullptr && outer_->is_taken(name));
+  }
+
+  const Names* outer_;
+  std::unordered_map<const Value*, std::string> names_;
+  std::unordered_set<std::string> taken_;
+};
+
+void write_graph(pbf_writer& message, const Graph& graph, const Names& names, const Node* node,
+                 const ExternalTarget& target);
 
 // onnx.AttributeProto.AttributeType, by the alternative of AttributeValue.
 struct AttributeWriter {
   pbf_writer& message;
+  const Node& node;
+  const Names& names;
+  const ExternalTarget& target;
 
   void operator()(int64_t value) {
     message.add_int64(3, value);
@@ -157,26 +216,59 @@ struct AttributeWriter {
     }
     message.add_enum(20, 9);
   }
-  void operator()(const std::shared_ptr<const Graph>&) { throw_subgraph(); }
-  void operator()(const std::vector<std::shared_ptr<const Graph>>&) { throw_subgraph(); }
-
-  [[noreturn]] static void throw_subgraph() {
-    throw Error(ErrorCode::kNotImplemented, "Models with subgraphs cannot be written.");
+  void operator()(const ValueType& type) {
+    {
+      pbf_writer type_message(message, 14);
+      write_type(type_message, type.kind, type.type, std::nullopt, Symbols());
+    }
+    message.add_enum(20, 13);
+  }
+  void operator()(const std::shared_ptr<Graph>& body) {
+    {
+      pbf_writer graph(message, 6);
+      write_graph(graph, *body, Names(*body, &names, &node), &node, target);
+    }
+    message.add_enum(20, 5);
   }
 };
 
-void write_node(pbf_writer& graph, const Node& node) {
+void write_node(pbf_writer& graph, const Node& node, const Names& names, const ExternalTarget& target) {
   pbf_writer message(graph, 1);
-  for (const Value* input : node.inputs()) message.add_string(1, input == nullptr ? std::string() : input->name);
-  for (const Value* output : node.outputs()) message.add_string(2, output == nullptr ? std::string() : output->name);
+  for (int i = 0; i < node.own_input_count(); ++i) message.add_string(1, names.of(node.input(i)));
+  for (const Value* output : node.outputs()) message.add_string(2, names.of(output));
   message.add_string(3, node.name);
   message.add_string(4, node.op_type);
   for (const Attributes::Entry& entry : node.attributes.entries()) {
     pbf_writer attribute(message, 5);
     attribute.add_string(1, entry.name);
-    std::visit(AttributeWriter{attribute}, entry.value);
+    std::visit(AttributeWriter{attribute, node, names, target}, entry.value);
   }
   if (!node.domain.empty()) message.add_string(7, node.domain);
+}
+
+/// `node` has the graph as a subgraph, and captures what it reads from outside; null for the main graph.
+void write_graph(pbf_writer& message, const Graph& graph, const Names& names, const Node* node,
+                 const ExternalTarget& target) {
+  for (const auto& inner : graph.nodes()) write_node(message, *inner, names, target);
+  message.add_string(2, graph.metadata.graph_name);
+  for (const Value* value : graph.values()) {
+    if (!value->is_constant() || value->producer() != nullptr) continue;
+    pbf_writer tensor(message, 5);
+    write_tensor(tensor, value->constant, names.of(value), target);
+  }
+  message.add_string(10, graph.metadata.graph_description);
+  const size_t inputs = graph.inputs().size() - static_cast<size_t>(node == nullptr ? 0 : node->captured());
+  for (size_t i = 0; i < inputs; ++i) {
+    const Value& input = *graph.inputs()[i];
+    write_value(message, 11, names.of(&input), input, input.shape, *graph.symbols);
+  }
+  for (const Value* value : graph.overridable()) {
+    write_value(message, 11, names.of(value), *value, value->shape, *graph.symbols);
+  }
+  for (const GraphOutput& output : graph.outputs()) {
+    write_value(message, 12, node == nullptr ? output.name : names.of(output.value), *output.value,
+                output.stated_shape ? output.stated_shape : output.value->shape, *graph.symbols);
+  }
 }
 
 /// Initializers need not be inputs since this version; before it none of them could be left out of the inputs.
@@ -194,24 +286,7 @@ std::string write_model(const Graph& graph, const ExternalTarget& target) {
   model.add_string(6, metadata.description);
   {
     pbf_writer message(model, 7);
-    for (const auto& node : graph.nodes()) write_node(message, *node);
-    message.add_string(2, metadata.graph_name);
-    for (const Value* value : graph.values()) {
-      if (!value->is_constant() || value->producer() != nullptr) continue;
-      pbf_writer tensor(message, 5);
-      write_tensor(tensor, value->constant, value->name, target);
-    }
-    message.add_string(10, metadata.graph_description);
-    for (const Value* input : graph.inputs()) {
-      write_value(message, 11, input->name, input->type, input->shape, *graph.symbols);
-    }
-    for (const Value* value : graph.overridable()) {
-      write_value(message, 11, value->name, value->type, value->shape, *graph.symbols);
-    }
-    for (const GraphOutput& output : graph.outputs()) {
-      write_value(message, 12, output.name, output.value->type,
-                  output.stated_shape ? output.stated_shape : output.value->shape, *graph.symbols);
-    }
+    write_graph(message, graph, Names(graph, nullptr, nullptr), nullptr, target);
   }
   for (const auto& [domain, version] : graph.opsets) {
     pbf_writer opset(model, 8);
@@ -264,6 +339,9 @@ size_t initializer_bytes(const Graph& graph) {
   size_t bytes = 0;
   for (const Value* value : graph.values()) {
     if (value->is_constant() && value->producer() == nullptr) bytes += value->constant.bytes();
+  }
+  for (const auto& node : graph.nodes()) {
+    for (const auto& body : node->subgraphs()) bytes += initializer_bytes(*body);
   }
   return bytes;
 }

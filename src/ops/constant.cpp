@@ -1,4 +1,5 @@
-// Constant: https://onnx.ai/onnx/operators/onnx__Constant.html, versions 1 to 25; sparse_value is not supported.
+// Constant: https://onnx.ai/onnx/operators/onnx__Constant.html, versions 1 to 25; the loader makes a
+// sparse value a dense one.
 // ConstantOfShape: https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html, versions 9 to 25.
 #include <fmt/format.h>
 
@@ -21,9 +22,6 @@ Tensor parse_value(const Attributes& attributes) {
   if (attributes.has("value_floats")) return vector_of(attributes.get_floats("value_floats"));
   if (attributes.has("value_string")) return Tensor::scalar(attributes.get_string("value_string", ""));
   if (attributes.has("value_strings")) return vector_of(attributes.get_strings("value_strings"));
-  if (attributes.has("sparse_value")) {
-    throw Error(ErrorCode::kNotImplemented, "Constant: sparse_value is not supported.");
-  }
   throw Error(ErrorCode::kInvalidGraph, "Constant has none of the attributes that give its value.");
 }
 

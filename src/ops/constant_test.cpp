@@ -17,7 +17,7 @@ TEST(Constant, GivesItsAttribute) {
 }
 
 TEST(Constant, RefusesSparseAndNothing) {
-  OpTest("Constant").attribute("sparse_value", Tensor::scalar(1.0F)).fails("sparse_value is not supported");
+  OpTest("Constant").attribute("sparse_value", Tensor::scalar(1.0F)).fails("none of the attributes");
   OpTest("Constant").fails("none of the attributes");
 }
 

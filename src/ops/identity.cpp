@@ -1,10 +1,10 @@
-// Identity: https://onnx.ai/onnx/operators/onnx__Identity.html, versions 1 to 25, tensors only (sequences and optionals
-// are not supported yet).
+// Identity: https://onnx.ai/onnx/operators/onnx__Identity.html, versions 1 to 25.
 #include <cstring>
 #include <string>
 
 #include "ops/batch.h"
 #include "ops/op_def.h"
+#include "ops/subgraph.h"
 
 namespace attune::ops {
 namespace {
@@ -14,7 +14,7 @@ class Identity final : public Operator {
   explicit Identity(const Node&) {}
 
   void infer(InferContext& context) const override {
-    if (!context.has_shape(0)) return context.set_output_type(0, context.type(0));
+    if (!context.has_shape(0)) return context.set_output_type(0, context.type(0), context.kind(0));
     context.set_output(0, context.type(0), context.shape(0));
     if (const auto elements = context.elements(0)) context.set_elements(0, *elements);
   }
@@ -26,6 +26,7 @@ class Identity final : public Operator {
   void run(RunContext& context) const override {
     const TensorView& x = context.input(0);
     const TensorView& y = context.output(0);
+    if (y.data == nullptr) return context.give_output(0, keep(borrow(x)));  // no tensor, or of unknown shape
     if (x.data == y.data) return;
     if (x.type == DataType::kString) {
       std::copy_n(x.as<std::string>(), x.elements(), y.as<std::string>());
@@ -40,8 +41,8 @@ class Identity final : public Operator {
 const OpDef& identity() {
   static const OpDef def{
       .name = "Identity",
-      .inputs = {{"input", "T"}},
-      .outputs = {{"output", "T"}},
+      .inputs = {{"input", "T", Occurrence::kRequired, kAnyKind}},
+      .outputs = {{"output", "T", Occurrence::kRequired, kAnyKind}},
       .types = {{"T", kAnyType}},
       .make = make_operator<Identity>,
       .is_view = true,

@@ -25,7 +25,14 @@ void store(const Graph& graph, Value& value, const ValueInfo& info) {
                   fmt::format("Type Error: Type ({}) of output arg ({}) does not match expected type ({}).",
                               tensor_type_name(info.type), value.name, tensor_type_name(value.type)));
     }
+    if (value.type != DataType::kUndefined && value.kind != info.kind) {
+      throw Error(ErrorCode::kInvalidGraph,
+                  fmt::format("Type Error: Type ({}) of output arg ({}) does not match expected type ({}).",
+                              value_type_name(info.kind, info.type), value.name,
+                              value_type_name(value.kind, value.type)));
+    }
     value.type = info.type;
+    value.kind = info.kind;
   }
   if (info.has_shape) {
     if (!value.shape || value.shape->rank() != info.shape.rank()) {
@@ -44,6 +51,7 @@ void store(const Graph& graph, Value& value, const ValueInfo& info) {
 ValueInfo value_info(const Value& value) {
   ValueInfo info;
   info.type = value.type;
+  info.kind = value.kind;
   if (value.shape) {
     info.has_shape = true;
     info.shape = *value.shape;
@@ -75,6 +83,35 @@ void infer_node(Graph& graph, const Node& node, const Operator& op) {
     throw Error(error.code() == ErrorCode::kInvalidGraph ? ErrorCode::kFail : error.code(),
                 fmt::format("Node ({}) Op ({}) [ShapeInferenceError] {}", node.name, node.op_type, error.text()));
   }
+}
+
+std::vector<ValueInfo> infer_subgraph(Graph& graph, std::span<const ValueInfo> inputs) {
+  if (inputs.size() != graph.inputs().size()) {
+    throw Error(ErrorCode::kInvalidGraph, fmt::format("A subgraph has {} inputs, but the node gives it {}.",
+                                                      graph.inputs().size(), inputs.size()));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Value& value = *graph.inputs()[i];
+    const ValueInfo& info = inputs[i];
+    if (info.type != DataType::kUndefined) {
+      if (value.type != DataType::kUndefined && (value.type != info.type || value.kind != info.kind)) {
+        throw Error(ErrorCode::kInvalidGraph,
+                    fmt::format("Type Error: Input '{}' of a subgraph is a {}, but is given a {}.", value.name,
+                                value_type_name(value.kind, value.type), value_type_name(info.kind, info.type)));
+      }
+      value.type = info.type;
+      value.kind = info.kind;
+    }
+    value.shape = info.has_shape ? std::optional<Shape>(info.shape) : std::nullopt;
+    value.elements = info.has_elements ? std::optional<Shape>(info.elements) : std::nullopt;
+  }
+  for (const auto& node : graph.nodes()) {
+    if (find_op(node->domain, node->op_type, node->version) == nullptr) continue;
+    infer_node(graph, *node, *make_node_operator(*node));
+  }
+  std::vector<ValueInfo> outputs;
+  for (const GraphOutput& output : graph.outputs()) outputs.push_back(value_info(*output.value));
+  return outputs;
 }
 
 void infer_graph(Graph& graph) {

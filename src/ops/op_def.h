@@ -60,11 +60,32 @@ constexpr TypeSet kAnyType = kNumbers | kHalves | kFloats8 | kSmallTypes |
 
 enum class Occurrence : uint8_t { kRequired, kOptional, kVariadic };
 
-/// An input or output. `type` names a TypeConstraint of the same OpDef.
+/// A set of kinds of values.
+class KindSet {
+ public:
+  constexpr KindSet(std::initializer_list<ValueKind> kinds) {
+    for (const ValueKind kind : kinds) bits_ |= bit(kind);
+  }
+  constexpr bool contains(ValueKind kind) const { return (bits_ & bit(kind)) != 0; }
+
+ private:
+  static constexpr uint32_t bit(ValueKind kind) { return uint32_t{1} << static_cast<uint32_t>(kind); }
+  uint32_t bits_ = 0;
+};
+
+constexpr KindSet kTensors{ValueKind::kTensor};
+constexpr KindSet kSequences{ValueKind::kSequence};
+constexpr KindSet kOptionals{ValueKind::kOptional, ValueKind::kOptionalSequence};
+constexpr KindSet kAnyKind{ValueKind::kTensor, ValueKind::kSequence, ValueKind::kOptional,
+                           ValueKind::kOptionalSequence};
+
+/// An input or output. `type` names a TypeConstraint of the same OpDef, which is about elements: those of the tensors in
+/// a container.
 struct Parameter {
   std::string_view name;
   std::string_view type;
   Occurrence occurrence = Occurrence::kRequired;
+  KindSet kinds = kTensors;
 };
 
 /// All parameters of one constraint have the same element type, one of `types`, unless `mixed`.
@@ -96,6 +117,8 @@ struct OpDef {
   bool flushes_denormals = false;
   /// Gives something else on every run (random numbers): never folded, never merged.
   bool is_random = false;
+  /// Runs subgraphs, its attributes of that type; a variadic last parameter may have no value at all.
+  bool has_subgraphs = false;
 };
 
 template <class Op>

@@ -93,6 +93,7 @@
   X(hard_swish)                                            \
   X(hardmax)                                               \
   X(identity)                                              \
+  X(if_op)                                                 \
   X(imputer)                                               \
   X(instance_normalization)                                \
   X(is_inf)                                                \
@@ -111,6 +112,7 @@
   X(logical_not)                                           \
   X(logical_or)                                            \
   X(logical_xor)                                           \
+  X(loop)                                                  \
   X(lp_normalization)                                      \
   X(lp_pool)                                               \
   X(lrn)                                                   \
@@ -204,6 +206,8 @@
   X(rotary_embedding)                                      \
   X(round)                                                 \
   X(scaler)                                                \
+  X(scan)                                                  \
+  X(scan_8)                                                \
   X(scatter)                                               \
   X(scatter_elements)                                      \
   X(scatter_nd)                                            \

@@ -30,12 +30,20 @@ void InferContext::set_output(int i, DataType type, const Shape& shape) {
   info.shape = shape;
 }
 
-void InferContext::set_output_type(int i, DataType type) { outputs_[static_cast<size_t>(i)].type = type; }
+void InferContext::set_output_type(int i, DataType type, ValueKind kind) {
+  ValueInfo& info = outputs_[static_cast<size_t>(i)];
+  info.type = type;
+  info.kind = kind;
+}
 
 void InferContext::set_elements(int i, const Shape& elements) {
   ValueInfo& info = outputs_[static_cast<size_t>(i)];
   info.has_elements = true;
   info.elements = elements;
+}
+
+std::vector<Tensor> RunContext::run_subgraph(int, std::span<const Tensor>) {
+  throw Error(ErrorCode::kNotImplemented, "Subgraphs run only as parts of a program.");
 }
 
 double Operator::flops(std::span<const TensorView>, std::span<const TensorView> outputs) const {

@@ -25,7 +25,8 @@ namespace attune {
 
 /// What is known of a value before, or without, running the node that gives it.
 struct ValueInfo {
-  DataType type = DataType::kUndefined;
+  DataType type = DataType::kUndefined;  ///< Of elements; in a container those of its tensors.
+  ValueKind kind = ValueKind::kTensor;
   bool has_shape = false;
   bool has_elements = false;
   Shape shape;     ///< Valid when has_shape. Dimensions may be symbols.
@@ -45,6 +46,7 @@ class InferContext {
   int input_count() const { return static_cast<int>(inputs_.size()); }
   bool has_input(int i) const { return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr; }
   DataType type(int i) const { return input(i).type; }
+  ValueKind kind(int i) const { return input(i).kind; }
   bool has_shape(int i) const { return has_input(i) && input(i).has_shape; }
   /// Requires has_shape(i).
   const Shape& shape(int i) const { return input(i).shape; }
@@ -56,8 +58,8 @@ class InferContext {
 
   int output_count() const { return static_cast<int>(outputs_.size()); }
   void set_output(int i, DataType type, const Shape& shape);
-  /// The element type is known, the rank is not.
-  void set_output_type(int i, DataType type);
+  /// The element type is known, the rank is not; or it is a container, which has none.
+  void set_output_type(int i, DataType type, ValueKind kind = ValueKind::kTensor);
   /// What is known of the elements of integer output i; ignored when there are more than Shape::kMaxRank.
   void set_elements(int i, const Shape& elements);
   const ValueInfo& output(int i) const { return outputs_[static_cast<size_t>(i)]; }
@@ -158,8 +160,12 @@ class RunContext {
   bool has_output(int i) const { return i < output_count() && outputs_[static_cast<size_t>(i)].dims != nullptr; }
   /// Memory for the shape that infer() gave, or null data when infer() left a dimension unknown: see give_output.
   const TensorView& output(int i) const { return outputs_[static_cast<size_t>(i)]; }
-  /// For shapes that depend on data: hands over a tensor that the operator allocated.
+  /// For shapes that depend on data, and for sequences and optionals: hands over a tensor that the operator allocated,
+  /// or no tensor for an optional without a value. The elements of a sequence own their memory.
   virtual void give_output(int i, Tensor tensor) = 0;
+  /// Runs the node's subgraph number `index` (Node::subgraphs) on its inputs, the captured ones included. Each result
+  /// has memory of its own or, where it is one of `inputs` unchanged, shares that one's owner.
+  virtual std::vector<Tensor> run_subgraph(int index, std::span<const Tensor> inputs);
   /// At least workspace_bytes(), aligned to 64 bytes, contents unspecified.
   std::span<std::byte> workspace() const { return workspace_; }
   Parallel& parallel() const { return parallel_; }

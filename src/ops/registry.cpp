@@ -22,7 +22,7 @@ void check_count(const Node& node, const OpDef& def, int count, const std::vecto
   const auto required = std::count_if(parameters.begin(), parameters.end(),
                                       [](const Parameter& p) { return p.occurrence == Occurrence::kRequired; });
   const bool variadic = !parameters.empty() && parameters.back().occurrence == Occurrence::kVariadic;
-  const auto least = static_cast<int>(required) + (variadic ? 1 : 0);
+  const auto least = static_cast<int>(required) + (variadic && !def.has_subgraphs ? 1 : 0);
   const auto most = static_cast<int>(parameters.size());
   if (count >= least && (variadic || count <= most)) return;
   throw_invalid(node, fmt::format("Node({}) with schema({}::{}:{}) has {} size {} not in range [min={}, max={}].",
@@ -39,7 +39,7 @@ using BoundTypes = std::map<std::string_view, DataType>;
 /// What each constraint stands for in this node, by the first input that has it and whose type is known.
 BoundTypes check_types(const Node& node, const OpDef& def) {
   BoundTypes bound;
-  for (int i = 0; i < node.input_count(); ++i) {
+  for (int i = 0; i < node.own_input_count(); ++i) {
     const Parameter& parameter = parameter_at(def.inputs, i);
     const Value* value = node.input(i);
     if (value == nullptr) {
@@ -52,12 +52,12 @@ BoundTypes check_types(const Node& node, const OpDef& def) {
     const auto constraint = std::find_if(def.types.begin(), def.types.end(),
                                          [&](const TypeConstraint& c) { return c.name == parameter.type; });
     if (constraint == def.types.end()) continue;
-    if (!constraint->types.contains(value->type)) {
+    if (!constraint->types.contains(value->type) || !parameter.kinds.contains(value->kind)) {
       throw Error(
           ErrorCode::kInvalidGraph,
           fmt::format("This is an invalid model. Type Error: Type '{}' of input parameter ({}) of operator ({}) "
                       "in node ({}) is invalid.",
-                      tensor_type_name(value->type), value->name, node.op_type, node.name));
+                      value_type_name(value->kind, value->type), value->name, node.op_type, node.name));
     }
     if (constraint->mixed) continue;
     const auto [entry, first] = bound.try_emplace(constraint->name, value->type);
@@ -86,7 +86,7 @@ std::unique_ptr<Operator> widen_where_needed(std::unique_ptr<Operator> op, const
   std::vector<DataType> inputs;
   std::vector<DataType> outputs;
   bool needed = false;
-  for (int i = 0; i < node.input_count(); ++i) {
+  for (int i = 0; i < node.own_input_count(); ++i) {
     const Value* value = node.input(i);
     const DataType type = value != nullptr ? value->type : DataType::kUndefined;
     inputs.push_back(widened_type(def, parameter_at(def.inputs, i), type));
@@ -140,7 +140,7 @@ std::unique_ptr<Operator> make_node_operator(const Node& node) {
                             "with domain_version of {}",
                             node.name, node.op_type, node.domain, node.op_type, node.version));
   }
-  check_count(node, *def, node.input_count(), def->inputs, "input");
+  check_count(node, *def, node.own_input_count(), def->inputs, "input");
   check_count(node, *def, node.output_count(), def->outputs, "output");
   const BoundTypes bound = check_types(node, *def);
   try {

@@ -15,13 +15,6 @@ namespace {
 /// A folded constant may be this many times as large as what it is made from: 8-bit weights become fp32.
 constexpr size_t kMostGrowth = 4;
 
-bool has_subgraph(const Node& node) {
-  return std::any_of(node.attributes.entries().begin(), node.attributes.entries().end(), [](const auto& entry) {
-    return std::holds_alternative<std::shared_ptr<const Graph>>(entry.value) ||
-           std::holds_alternative<std::vector<std::shared_ptr<const Graph>>>(entry.value);
-  });
-}
-
 /// The value of a Constant node; undefined for the forms that are left to the operator.
 Tensor literal(const Node& node) {
   const Attributes& attributes = node.attributes;
@@ -61,7 +54,7 @@ class Folder {
       for (const Value* output : node.outputs()) mark_users(output);
     }
     if (fold_known_elements(node)) return;
-    if (has_subgraph(node) || !are_inputs_constant(node)) return;
+    if (!node.subgraphs().empty() || !are_inputs_constant(node)) return;
     if (node.is("Constant")) {
       if (Tensor tensor = literal(node)) return replace(node.output(0), std::move(tensor));
     }

@@ -11,6 +11,7 @@
 #include "optimize/inference.h"
 #include "optimize/passes.h"
 #include "optimize/rewriter.h"
+#include "optimize/subgraphs.h"
 
 namespace attune {
 namespace {
@@ -82,6 +83,18 @@ class Optimizer {
   const OptimizeContext& context_;
 };
 
+/// A graph first, then what its nodes run: those learn of shapes and constants around them.
+void optimize_all(Graph& graph, OptimizationLevel level, const OptimizeContext& context) {
+  optimize::bring_in_constants(graph);
+  optimize::infer_known(graph);
+  if (level != OptimizationLevel::kNone) Optimizer(graph, level, context).run();
+  optimize::bring_in_constants(graph);
+  for (const auto& node : graph.nodes()) {
+    for (const auto& body : node->subgraphs()) optimize_all(*body, level, context);
+  }
+  if (level != OptimizationLevel::kNone) optimize::drop_unread(graph);
+}
+
 }  // namespace
 
 bool has_operator(std::string_view domain, std::string_view name, int version) {
@@ -90,13 +103,11 @@ bool has_operator(std::string_view domain, std::string_view name, int version) {
 
 void optimize_graph(Graph& graph, OptimizationLevel level, const OptimizeContext& context) {
   if (context.report != nullptr) *context.report = {};
-  const auto count = [&] { return static_cast<int>(graph.nodes().size()); };
-  const int before = count();
-  optimize::infer_known(graph);
-  if (level != OptimizationLevel::kNone) Optimizer(graph, level, context).run();
+  const int before = optimize::count_nodes(graph);
+  optimize_all(graph, level, context);
   if (context.report != nullptr) {
     context.report->nodes_before = before;
-    context.report->nodes_after = count();
+    context.report->nodes_after = optimize::count_nodes(graph);
   }
 }
 

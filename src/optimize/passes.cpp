@@ -14,6 +14,7 @@ constexpr OptimizationLevel kAll = OptimizationLevel::kAll;
 const Stage kSimplify = {
     {"spell_out", kBasic, spell_out},
     {"fold_constants", kBasic, fold_constants},
+    {"inline_branches", kBasic, inline_branches},
     {"remove_no_ops", kBasic, remove_no_ops},
     {"merge_common", kBasic, merge_common},
     {"simplify_reshapes", kBasic, simplify_reshapes},
@@ -51,6 +52,7 @@ const Stage kFuse = {
 constexpr std::pair<std::string_view, std::string_view> kPurposes[] = {
     {"spell_out", "fused operators of com.microsoft give way to what they are made of"},
     {"fold_constants", "what depends on constants alone is computed now"},
+    {"inline_branches", "an If whose condition is known becomes the branch that it takes"},
     {"remove_no_ops", "nodes that compute nothing go"},
     {"merge_common", "nodes that compute the same become one"},
     {"simplify_reshapes", "chains of reshapes become one, with constant targets"},

@@ -26,6 +26,7 @@ std::string_view purpose_of(std::string_view pass);
 // What computes nothing, and what can be computed now.
 void spell_out(Rewriter& rewriter);
 void fold_constants(Rewriter& rewriter);
+void inline_branches(Rewriter& rewriter);
 void remove_no_ops(Rewriter& rewriter);
 void merge_common(Rewriter& rewriter);
 void simplify_reshapes(Rewriter& rewriter);

@@ -61,6 +61,21 @@ void Rewriter::replace_value(Value* from, Value* to) {
   ++changes_;
 }
 
+void Rewriter::become_subgraph(Node& node, std::string_view attribute) {
+  if (describes()) described_.push_back(fmt::format("{} became its {}", node.describe(), attribute));
+  const std::shared_ptr<Graph> body = node.attributes.require_graph(attribute);
+  const std::vector<Value*> captured(node.inputs().end() - node.captured(), node.inputs().end());
+  const std::vector<Value*> results = graph_.append(*body, captured);
+  const std::vector<Value*> outputs(node.outputs().begin(), node.outputs().end());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] != nullptr) graph_.replace_all_uses(outputs[i], results[i]);
+  }
+  drop_unused(&node);
+  unsorted_ = true;
+  wants_inference_ = true;
+  ++changes_;
+}
+
 Node* Rewriter::add_node(Replacement replacement, std::vector<Value*> outputs) {
   Node* node = graph_.add_node(replacement.op_type, replacement.inputs, std::move(outputs), replacement.name,
                                replacement.domain, replacement.version);

@@ -63,6 +63,8 @@ class Rewriter {
   void become(Node& node, Replacement replacement);
   /// Every reader of `from` reads `to` instead, which must be made before `from`; takes out what made `from`.
   void replace_value(Value* from, Value* to);
+  /// Puts the nodes of a subgraph, whose inputs are all captured, in the place of the node that has it.
+  void become_subgraph(Node& node, std::string_view attribute);
   /// Appends a node; finish() puts it where it belongs.
   Node* add_node(Replacement replacement, std::vector<Value*> outputs);
   /// Changes one input of a node and takes out what made the old one if nobody else reads it.

@@ -36,7 +36,7 @@ constexpr int kBroadcasting = 7;
 
 class Standardizer {
  public:
-  explicit Standardizer(const Graph& from) : from_(from) {
+  Standardizer(const Graph& from, bool is_subgraph) : from_(from), is_subgraph_(is_subgraph) {
     const auto opset = from.opsets.find("");
     opset_ = opset == from.opsets.end() ? 1 : opset->second;
     to_.metadata = from.metadata;
@@ -89,12 +89,16 @@ class Standardizer {
   void add_outputs() {
     for (const GraphOutput& output : from_.outputs()) {
       Value* value = copies_.at(output.value);
-      if (value->name != output.name) {
-        Value* named = to_.add_value(output.name, value->type, value->shape);
+      // What a subgraph gives must be its own nodes' results, each given once, under any name.
+      const bool is_result = value->producer() != nullptr && !to_.is_output(value);
+      if (is_subgraph_ ? !is_result : value->name != output.name) {
+        const bool is_free = to_.find_value(output.name) == nullptr;
+        Value* named = to_.add_value(is_free ? output.name : std::string(), value->type, value->shape);
+        named->kind = value->kind;
         to_.add_node("Identity", {value}, {named}, free_name(output.name + "_alias"));
         value = named;
       }
-      to_.add_output(value, output.name, output.stated_shape);
+      to_.add_output(value, is_subgraph_ ? value->name : output.name, output.stated_shape);
     }
   }
 
@@ -117,6 +121,12 @@ class Standardizer {
     Node* copy = to_.add_node(node.op_type, std::move(inputs), std::move(outputs), free_name(node.name), node.domain);
     copy->attributes = node.attributes;
     copy->attributes.erase(ops::kWeightFactors);
+    for (const Attributes::Entry& entry : node.attributes.entries()) {
+      const auto* body = std::get_if<std::shared_ptr<Graph>>(&entry.value);
+      if (body == nullptr) continue;
+      copy->attributes.set(entry.name, std::make_shared<Graph>(Standardizer(**body, true).run()));
+    }
+    to_.set_captured(copy, node.captured());
   }
 
   void add_fused(const Node& node, const Inputs& inputs, const std::vector<Value*>& outputs) {
@@ -355,6 +365,7 @@ class Standardizer {
   }
 
   const Graph& from_;
+  const bool is_subgraph_;
   Graph to_;
   int opset_ = 1;
   std::unordered_map<const Value*, Value*> copies_;
@@ -365,6 +376,6 @@ class Standardizer {
 
 }  // namespace
 
-Graph standardize(const Graph& graph) { return Standardizer(graph).run(); }
+Graph standardize(const Graph& graph) { return Standardizer(graph, false).run(); }
 
 }  // namespace attune

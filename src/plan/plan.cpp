@@ -29,7 +29,9 @@ class Binder {
     place_values();
     for (const PlannedStep& planned : segment_->steps) {
       for (const int output : program_.steps[static_cast<size_t>(planned.step)].outputs) {
-        if (output != kNoValue) state_.available[static_cast<size_t>(output)] = true;
+        if (output == kNoValue) continue;
+        state_.available[static_cast<size_t>(output)] = true;
+        if (!state_.known[static_cast<size_t>(output)] && !is_container(output)) segment_->unknown.push_back(output);
       }
     }
     state_.next_step = segment_->end_step;
@@ -52,6 +54,7 @@ class Binder {
     for (size_t i = 0; i < infos_.size(); ++i) {
       ValueInfo& info = infos_[i];
       info.type = program_.values[i].type;
+      info.kind = program_.values[i].kind;
       info.has_shape = state_.known[i];
       if (info.has_shape) info.shape = state_.shapes[i];
       if (program_.values[i].constant && program_.values[i].layout == Layout::kPlain) {
@@ -79,7 +82,8 @@ class Binder {
       step.op->infer(context);
       bool all_known = true;
       for (size_t i = 0; i < step.outputs.size(); ++i) {
-        if (step.outputs[i] != kNoValue) all_known = store_shape(step.outputs[i], outputs_[i]) && all_known;
+        if (step.outputs[i] == kNoValue || is_container(step.outputs[i])) continue;
+        all_known = store_shape(step.outputs[i], outputs_[i]) && all_known;
       }
       if (step.may_fold && all_known && fold(step)) return true;
       segment_->steps.push_back({.step = index});
@@ -90,6 +94,9 @@ class Binder {
                               error.text()));
     }
   }
+
+  /// A sequence or an optional, which has no shape to wait for.
+  bool is_container(int value) const { return program_.values[static_cast<size_t>(value)].kind != ValueKind::kTensor; }
 
   bool store_shape(int value, const ValueInfo& found) {
     const auto i = static_cast<size_t>(value);
@@ -690,8 +697,10 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs) {
     state.known[i] = true;
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    state.shapes[static_cast<size_t>(program.inputs[i])] = inputs[i];
-    state.known[static_cast<size_t>(program.inputs[i])] = true;
+    const auto value = static_cast<size_t>(program.inputs[i]);
+    if (program.values[value].kind != ValueKind::kTensor) continue;
+    state.shapes[value] = inputs[i];
+    state.known[value] = true;
   }
   return state;
 }

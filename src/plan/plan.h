@@ -25,7 +25,8 @@ enum class Place : uint8_t {
   kRegion,    ///< The segment's region, at `offset`.
   kBound,     ///< Segment::bound: computed while binding.
   kEarlier,   ///< An earlier segment's memory.
-  kGiven,     ///< The step that makes it allocates it, because its size depends on data; Segment::tensors of them.
+  kGiven,     ///< The step that makes it allocates it, because its size depends on data or it is a container;
+              ///< Segment::tensors of them.
   kStrings,   ///< Strings, which are objects: one of the tensors that the run makes.
 };
 
@@ -89,7 +90,8 @@ struct Segment {
   /// Values whose addresses a run fills in, those in the region first.
   std::vector<int> placed;
   size_t placed_in_region = 0;
-  size_t tensors = 0;  ///< Tensors that the run makes: Place::kGiven and Place::kStrings.
+  std::vector<int> unknown;  ///< Values whose shapes are known when the segment has run: the next one needs them.
+  size_t tensors = 0;        ///< Tensors that the run makes: Place::kGiven and Place::kStrings.
   /// Which units (the schedule's steps) may run at the same time, and share no memory; empty where none may, and unless
   /// BindOptions::concurrent.
   Schedule schedule;

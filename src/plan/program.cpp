@@ -14,6 +14,7 @@
 #include "ops/evaluate.h"
 #include "ops/infer.h"
 #include "ops/reorder.h"
+#include "plan/subprogram.h"
 
 namespace attune {
 namespace {
@@ -41,7 +42,7 @@ class Compiler {
     // Passes that folded weights read them out of the files; what is still needed is read again where it is packed.
     for (const auto& mapping : program_.mappings) mapping->drop_pages(0, mapping->bytes().size());
     for (Step& step : program_.steps) prepare(step);
-    program_.packed_bytes = weights_.bytes();
+    program_.packed_bytes = weights_.bytes() + subprogram_bytes_;
     return std::move(program_);
   }
 
@@ -51,6 +52,7 @@ class Compiler {
     if (is_new) {
       ProgramValue added;
       added.name = value->name;
+      added.kind = value->kind;
       added.type = value->type;
       added.shape = value->shape;
       added.constant = value->constant;
@@ -71,6 +73,7 @@ class Compiler {
     step.domain = node.domain;
     step.def = find_op(node.domain, node.op_type, node.version);
     step.flushes_denormals = step.def != nullptr && step.def->flushes_denormals;
+    add_subprograms(node, step);
 
     std::vector<ValueInfo> infos(node.inputs().size());
     std::vector<const ValueInfo*> known(infos.size(), nullptr);
@@ -95,6 +98,16 @@ class Compiler {
       if (output != nullptr) value_at(step.outputs.back()).layout = layouts.output(i);
     }
     program_.steps.push_back(std::move(step));
+  }
+
+  void add_subprograms(const Node& node, Step& step) {
+    for (const std::shared_ptr<Graph>& body : node.subgraphs()) {
+      body->mappings = graph_.mappings;
+      auto subprogram = std::make_shared<Subprogram>();
+      subprogram->program = compile(std::move(*body), parallel_);
+      subprogram_bytes_ += subprogram->program.packed_bytes;
+      step.subprograms.push_back(std::move(subprogram));
+    }
   }
 
   /// The place of the same value in another layout; made at most once, a constant's right here.
@@ -158,6 +171,13 @@ class Compiler {
     }
   }
 
+  /// Reads or makes a sequence or an optional.
+  bool handles_containers(const Step& step) {
+    const auto is_container = [&](int i) { return i != kNoValue && value_at(i).kind != ValueKind::kTensor; };
+    return std::any_of(step.inputs.begin(), step.inputs.end(), is_container) ||
+           std::any_of(step.outputs.begin(), step.outputs.end(), is_container);
+  }
+
   /// What depends on input shapes alone can be computed while binding.
   void mark_folding() {
     std::vector<bool> known(program_.values.size());
@@ -165,7 +185,7 @@ class Compiler {
       known[i] = program_.values[i].is_constant && program_.values[i].constant.elements() <= kMostFoldedElements;
     }
     for (Step& step : program_.steps) {
-      if (step.def == nullptr || step.def->is_random) continue;
+      if (step.def == nullptr || step.def->is_random || step.def->has_subgraphs || handles_containers(step)) continue;
       step.may_fold = step.def->reads_shapes_only || std::all_of(step.inputs.begin(), step.inputs.end(), [&](int i) {
                         return i == kNoValue || known[static_cast<size_t>(i)];
                       });
@@ -209,6 +229,7 @@ class Compiler {
     static ValueInfo describe(const ProgramValue& value) {
       ValueInfo info;
       info.type = value.type;
+      info.kind = value.kind;
       info.has_shape = value.shape.has_value();
       if (value.shape) info.shape = *value.shape;
       if (value.constant) info.constant = &value.constant;
@@ -291,6 +312,7 @@ class Compiler {
   Parallel& parallel_;
   Program program_;
   WeightStore weights_;
+  size_t subprogram_bytes_ = 0;
   std::unordered_map<const Value*, int> places_;
   std::map<std::pair<int, Layout>, int> reordered_;
   std::set<std::pair<const Step*, int>> released_;

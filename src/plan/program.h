@@ -20,9 +20,12 @@ namespace attune {
 
 constexpr int kNoValue = -1;
 
+struct Subprogram;
+
 /// A value as steps refer to it, by its place in Program::values.
 struct ProgramValue {
   std::string name;
+  ValueKind kind = ValueKind::kTensor;
   DataType type = DataType::kUndefined;
   Layout layout = Layout::kPlain;
   /// What is known without concrete input shapes; dimensions may be symbols.
@@ -44,6 +47,8 @@ struct Step {
   std::unique_ptr<Operator> op;
   std::vector<int> inputs;   ///< Places in Program::values; kNoValue when absent.
   std::vector<int> outputs;  ///< The same.
+  /// As Node::subgraphs has them (plan/subprogram.h).
+  std::vector<std::shared_ptr<Subprogram>> subprograms;
   /// All inputs are known once the graph's input shapes are: binding computes it, runs skip it.
   bool may_fold = false;
   bool flushes_denormals = false;  ///< OpDef::flushes_denormals, where every run looks.
@@ -62,8 +67,8 @@ struct Program {
   std::vector<Step> steps;
   std::vector<int> inputs;  ///< Places in `values`, in the model's order.
   std::vector<ProgramOutput> outputs;
-  int block = 1;  ///< Channels in a block of Layout::kBlocked.
-  size_t packed_bytes = 0;
+  int block = 1;            ///< Channels in a block of Layout::kBlocked.
+  size_t packed_bytes = 0;  ///< Those of subprograms too.
   /// Keeps alive the files that constants are views into.
   std::vector<std::shared_ptr<const FileMapping>> mappings;
   size_t most_inputs = 0;   ///< The largest number of inputs of a step.

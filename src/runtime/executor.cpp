@@ -12,6 +12,7 @@
 #include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/thread.h"
+#include "plan/subprogram.h"
 #include "runtime/node_profile.h"
 #include "runtime/plan_log.h"
 #include "runtime/step_queue.h"
@@ -39,25 +40,27 @@ class Run {
   std::vector<Tensor> run() {
     std::vector<Shape> shapes;
     shapes.reserve(inputs_.size());
-    for (const Tensor& input : inputs_) shapes.push_back(input.shape());
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      // A container's length is nobody's shape.
+      const bool is_tensor = program_.values[static_cast<size_t>(program_.inputs[i])].kind == ValueKind::kTensor;
+      shapes.push_back(is_tensor ? inputs_[i].shape() : Shape{});
+    }
     const BindOptions options{.threads = environment_.threads,
                               .concurrent = environment_.lanes != nullptr,
                               .most_region_bytes = environment_.most_region_bytes};
     const int64_t start_ns = environment_.profiler != nullptr ? monotonic_ns() : 0;
-    const BoundStart start = environment_.plans.find_or_bind(program_, shapes, options);
-    if (start.is_new && environment_.logger != nullptr) {
-      log_plan(*environment_.logger, program_, *start.segment, options.concurrent);
+    segments_.push_back(environment_.plans.find_or_bind(program_, shapes, options));
+    if (segments_.back().is_new && environment_.logger != nullptr) {
+      log_plan(*environment_.logger, program_, *segments_.back().segment, options.concurrent);
     }
-    run_segment(*start.segment);
-    if (!start.segment->is_last) {
-      BindState state = *start.state;
-      do {
-        learn_given_shapes(*segment_, state);
-        segments_.push_back(bind_segment(program_, state, options));
-        run_segment(*segments_.back());
-      } while (!segments_.back()->is_last);
+    run_segment(*segments_.back().segment);
+    while (!segment_->is_last) {
+      shapes.clear();
+      for (const int value : segment_->unknown) shapes.push_back(shape_found(value));
+      segments_.push_back(environment_.plans.find_or_bind_next(program_, segments_.back(), shapes, options));
+      run_segment(*segments_.back().segment);
     }
-    if (environment_.profiler != nullptr) {
+    if (environment_.profiler != nullptr && !environment_.is_subgraph) {
       environment_.profiler->record(ProfileCategory::kSession,
                                     options.concurrent ? "ParallelExecutor::Execute" : "SequentialExecutor::Execute",
                                     start_ns, monotonic_ns(), current_thread_id());
@@ -89,14 +92,35 @@ class Run {
       run_.accept(step_.outputs[static_cast<size_t>(i)], std::move(tensor));
     }
 
+    std::vector<Tensor> run_subgraph(int index, std::span<const Tensor> inputs) override {
+      return run_.run_subprogram(*step_.subprograms[static_cast<size_t>(index)], inputs, parallel());
+    }
+
    private:
     const Step& step_;
     Run& run_;
   };
 
+  std::vector<Tensor> run_subprogram(Subprogram& subprogram, std::span<const Tensor> inputs, Parallel& parallel) {
+    if (environment_.stop != nullptr) environment_.stop->check();
+    const RunEnvironment environment{.program = subprogram.program,
+                                     .plans = subprogram.plans,
+                                     .regions = environment_.regions,
+                                     .outputs = environment_.subgraph_outputs,
+                                     .subgraph_outputs = environment_.subgraph_outputs,
+                                     .parallel = parallel,
+                                     .threads = environment_.threads,
+                                     .profiler = environment_.profiler,
+                                     .stop = environment_.stop,
+                                     .is_subgraph = true};
+    return run_program(environment, inputs);
+  }
+
   void run_segment(const Segment& segment) {
     segment_ = &segment;
-    regions_.push_back(environment_.regions.acquire(segment.region_bytes));
+    const bool is_part = environment_.is_subgraph || !regions_.empty();
+    regions_.push_back(
+        environment_.regions.acquire(segment.region_bytes, is_part ? RegionUse::kPart : RegionUse::kRun));
     region_ = regions_.back().data();
     tensors_.emplace_back(segment.tensors);
     place_values();
@@ -179,8 +203,14 @@ class Run {
     for (const int value : placed.subspan(segment.placed_in_region)) {
       const auto i = static_cast<size_t>(value);
       const PlannedValue& planned = segment.values[i];
+      // A container's view has a shape that only this run knows.
+      const bool is_container = program_.values[i].kind != ValueKind::kTensor;
       switch (planned.place) {
         case Place::kInput:
+          if (is_container) {
+            views_[i] = TensorView::of(inputs_[static_cast<size_t>(planned.index)]);
+            break;
+          }
           views_[i].data = const_cast<void*>(inputs_[static_cast<size_t>(planned.index)].raw());
           break;
         case Place::kOutput:
@@ -190,7 +220,11 @@ class Run {
           accept(value, Tensor::allocate(DataType::kString, segment.shapes[i]));
           break;
         default:  // kEarlier
-          views_[i].data = earlier[i].data;
+          if (is_container) {
+            views_[i] = earlier[i];
+          } else {
+            views_[i].data = earlier[i].data;
+          }
           break;
       }
     }
@@ -249,17 +283,17 @@ class Run {
                        step.describe(), why, shapes_as_text(inputs));
   }
 
-  void learn_given_shapes(const Segment& segment, BindState& state) const {
-    for (size_t i = 0; i < segment.values.size(); ++i) {
-      const Place place = segment.values[i].place;
-      if ((place != Place::kGiven && place != Place::kStrings) || views_[i].data == nullptr) continue;
-      state.shapes[i] = views_[i].shape();
-      state.known[i] = true;
-    }
+  /// Of a value that a step of the segment has given; not concrete when it has not.
+  Shape shape_found(int value) const {
+    const TensorView& view = views_[static_cast<size_t>(value)];
+    return view.data != nullptr ? view.shape() : Shape{kUnknownDim};
   }
 
   void copy_output(const OutputCopy& copy) {
+    const auto value = static_cast<size_t>(copy.value);
     const TensorView source = view_in(views_, copy.value);
+    if (program_.values[value].kind != ValueKind::kTensor) return copy_container(copy, source);
+    if (environment_.is_subgraph && hand_on(copy)) return;
     if (source.data == nullptr) {
       throw Error(ErrorCode::kFail, fmt::format("Output '{}' was not computed.",
                                                 program_.outputs[static_cast<size_t>(copy.output)].name));
@@ -273,6 +307,34 @@ class Run {
     }
   }
 
+  /// What a step of a subgraph, or who gave it its inputs, has allocated needs no copy: nobody writes to it.
+  bool hand_on(const OutputCopy& copy) {
+    const PlannedValue& planned = segment_->values[static_cast<size_t>(copy.value)];
+    const auto index = static_cast<size_t>(planned.index);
+    const Tensor* tensor = nullptr;
+    if (planned.place == Place::kInput) tensor = &inputs_[index];
+    if (planned.place == Place::kGiven) tensor = &tensors_.back()[index];
+    if (tensor == nullptr || tensor->owner() == nullptr) return false;
+    outputs_[static_cast<size_t>(copy.output)] = *tensor;
+    return true;
+  }
+
+  /// Results of the session own the memory of their elements; within a run sequences share them.
+  void copy_container(const OutputCopy& copy, const TensorView& source) {
+    Tensor& output = outputs_[static_cast<size_t>(copy.output)];
+    if (source.data == nullptr) {
+      output = Tensor();  // an optional without a value
+      return;
+    }
+    output = Tensor::view(source.type, source.shape(), source.data);
+    if (!environment_.is_subgraph || source.type != DataType::kSequence) {
+      output = output.copied();
+    } else {
+      const std::span<const Tensor> elements = std::as_const(output).values<Tensor>();
+      output = Tensor::sequence({elements.begin(), elements.end()});
+    }
+  }
+
   const RunEnvironment& environment_;
   const Program& program_;
   std::span<const Tensor> inputs_;
@@ -283,7 +345,7 @@ class Run {
   OutputBuffers::Run output_buffers_;
   std::vector<Region> regions_;  // all kept to the end: later segments read what earlier ones left
   std::vector<std::vector<Tensor>> tensors_;
-  std::vector<std::shared_ptr<const Segment>> segments_;
+  std::vector<BoundSegment> segments_;
   alignas(kRegionAlignment) std::byte empty_[kRegionAlignment] = {};  // for tensors without elements
 };
 

@@ -24,6 +24,8 @@ struct RunEnvironment {
   PlanCache& plans;
   RegionPool& regions;
   OutputBuffers& outputs;
+  /// Memory of what subgraphs give to their nodes.
+  OutputBuffers& subgraph_outputs;
   /// The threads of a step.
   Parallel& parallel;
   /// Runs independent steps at the same time, in lanes; null for one after another.
@@ -38,12 +40,14 @@ struct RunEnvironment {
   /// Memory for outputs, by their place in Program::outputs: aligned to kRegionAlignment, apart from all inputs. An
   /// empty tensor, or none, lets the run allocate.
   std::span<const Tensor> targets = {};
+  /// A subgraph's run, inside the run of the graph around it: it hands on inputs that it gives unchanged.
+  bool is_subgraph = false;
 };
 
 /// Runs the steps in the program's order, or, with RunEnvironment::lanes, each as soon as its inputs are there, those
 /// with the longest way to the end first; threads that no step needs help the operators of the others. `inputs` follow
-/// Program::inputs and were checked against the model; their memory is only read. Returns Program::outputs, each in
-/// memory of its own. Thread safety: any number of calls at once. Throws Error kFail naming the node that failed, with
+/// Program::inputs and were checked against the model; their memory is only read. Steps run their subgraphs in their own
+/// thread, one step of them after another. Returns Program::outputs, each in memory of its own. Thread safety: any number of calls at once. Throws Error kFail naming the node that failed, with
 /// its shapes.
 std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs);
 

@@ -10,28 +10,13 @@
 namespace attune {
 namespace {
 
-std::string type_name(const Value& value) {
-  const std::string tensor = tensor_type_name(value.type);
-  switch (value.kind) {
-    case ValueKind::kTensor:
-      return tensor;
-    case ValueKind::kSparseTensor:
-      return fmt::format("sparse_{}", tensor);
-    case ValueKind::kSequence:
-      return fmt::format("seq({})", tensor);
-    case ValueKind::kOptional:
-      return fmt::format("optional({})", tensor);
-    case ValueKind::kMap:
-      return fmt::format("map({})", tensor);
-  }
-  return tensor;
-}
-
 ValueDescription describe(const Graph& graph, std::string_view name, const Value& value,
                           const std::optional<Shape>& shape) {
   ValueDescription description;
   description.name = std::string(name);
-  description.type = type_name(value);
+  description.type = value_type_name(value.kind, value.type);
+  description.is_sequence = value.kind == ValueKind::kSequence || value.kind == ValueKind::kOptionalSequence;
+  description.is_optional = value.kind == ValueKind::kOptional || value.kind == ValueKind::kOptionalSequence;
   description.element_type = value.type;
   description.has_shape = shape.has_value();
   if (!shape) return description;
@@ -96,7 +81,33 @@ void check_shape(const ValueDescription& value, const Shape& shape, std::string_
                   kind, value.name, wrong));
 }
 
+namespace {
+
+/// What operators may read in place.
+Tensor readable(const Tensor& tensor) {
+  if (tensor.type() != DataType::kSequence) return tensor.aligned();
+  std::vector<Tensor> elements;
+  for (const Tensor& element : tensor.values<Tensor>()) elements.push_back(element.aligned());
+  return Tensor::sequence(std::move(elements));
+}
+
+void check_sequence(const ValueDescription& value, const Tensor& sequence, std::string_view kind) {
+  if (sequence.type() != DataType::kSequence) {
+    throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind,
+                               tensor_type_name(sequence.type()), value.type));
+  }
+  for (const Tensor& element : sequence.values<Tensor>()) {
+    if (element.type() == value.element_type) continue;
+    throw_argument(fmt::format("Unexpected {} data type. Actual: (seq({})) , expected: ({})", kind,
+                               tensor_type_name(element.type()), value.type));
+  }
+}
+
+}  // namespace
+
 void check_tensor(const ValueDescription& value, const Tensor& tensor, std::string_view kind) {
+  if (value.is_optional && !tensor) return;
+  if (value.is_sequence) return check_sequence(value, tensor, kind);
   if (tensor.type() != value.element_type) {
     throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind,
                                tensor_type_name(tensor.type()), tensor_type_name(value.element_type)));
@@ -118,9 +129,13 @@ MatchedFeeds match_feeds(std::span<const ValueDescription> inputs, std::span<con
   matched.inputs.reserve(inputs.size());
   for (const ValueDescription& input : inputs) {
     const auto feed = feed_of(input);
-    if (feed == feeds.end()) throw_argument(fmt::format("Missing Input: {}", input.name));
+    if (feed == feeds.end()) {
+      if (!input.is_optional) throw_argument(fmt::format("Missing Input: {}", input.name));
+      matched.inputs.emplace_back();
+      continue;
+    }
     check_tensor(input, feed->tensor, "input");
-    matched.inputs.push_back(feed->tensor.aligned());
+    matched.inputs.push_back(readable(feed->tensor));
   }
   for (size_t i = 0; i < matched.initializers.size(); ++i) {
     const auto feed = feed_of(overridable[i]);

@@ -132,7 +132,8 @@ class InferenceSession::Impl {
         flush_denormals_(config_flag(options, "session.set_denormal_as_zero", false)),
         most_region_bytes_(activation_limit(options)),
         regions_(options.enable_cpu_mem_arena),
-        output_buffers_(options.enable_cpu_mem_arena) {
+        output_buffers_(options.enable_cpu_mem_arena),
+        subgraph_buffers_(options.enable_cpu_mem_arena) {
     if (options_.enable_profiling) profiler_ = std::make_unique<Profiler>(options_.profile_file_prefix);
     const int64_t start = monotonic_ns();
     GivenParts given = given_parts(options_);
@@ -209,7 +210,7 @@ class InferenceSession::Impl {
       }
       shapes.push_back(shape);
     }
-    const BoundStart start = compiled_.plans.find_or_bind(compiled_.program, shapes, bind_options());
+    const BoundSegment start = compiled_.plans.find_or_bind(compiled_.program, shapes, bind_options());
     return report(*start.segment);
   }
 
@@ -260,6 +261,7 @@ class InferenceSession::Impl {
           .plans = compiled.plans,
           .regions = regions_,
           .outputs = output_buffers_,
+          .subgraph_outputs = subgraph_buffers_,
           .parallel = stop.is_possible() ? static_cast<Parallel&>(stoppable) : static_cast<Parallel&>(threads),
           .lanes = limits_.lanes > 1 ? &threads : nullptr,
           .threads = limits_.threads,
@@ -274,6 +276,7 @@ class InferenceSession::Impl {
     if (shrink != options.config_entries.end() && !shrink->second.empty()) {
       regions_.shrink();
       output_buffers_.shrink();
+      subgraph_buffers_.shrink();
     }
     if (profiler_ != nullptr) {
       profiler_->record(ProfileCategory::kSession, "model_run", start, monotonic_ns(), current_thread_id());
@@ -391,6 +394,7 @@ class InferenceSession::Impl {
   std::vector<Tensor> defaults_;  // of the overridable initializers
   RegionPool regions_;
   OutputBuffers output_buffers_;
+  OutputBuffers subgraph_buffers_;
 };
 
 int64_t InferenceSession::Impl::count_parameters(const Graph& graph) {
@@ -401,6 +405,7 @@ int64_t InferenceSession::Impl::count_parameters(const Graph& graph) {
     for (const Value* input : node->inputs()) {
       if (input != nullptr && input->is_constant() && seen.try_emplace(input, true).second) add(input->constant);
     }
+    for (const auto& body : node->subgraphs()) count += count_parameters(*body);
     if (!node->is("Constant")) continue;
     const AttributeValue* value = node->attributes.find("value");
     if (value != nullptr && std::holds_alternative<Tensor>(*value)) add(std::get<Tensor>(*value));

@@ -40,14 +40,24 @@ std::map<std::string_view, int> slow_products(const Program& program) {
   return counts;
 }
 
+/// Subgraphs share the constants that they read.
+int64_t count_constant_bytes(const Graph& graph, std::unordered_set<const void*>& counted) {
+  int64_t bytes = 0;
+  for (const Value* value : graph.values()) {
+    if (!value->is_constant() || !counted.insert(value->constant.raw()).second) continue;
+    bytes += static_cast<int64_t>(value->constant.bytes());
+  }
+  for (const auto& node : graph.nodes()) {
+    for (const auto& body : node->subgraphs()) bytes += count_constant_bytes(*body, counted);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 int64_t count_constant_bytes(const Graph& graph) {
-  int64_t bytes = 0;
-  for (const Value* value : graph.values()) {
-    if (value->is_constant()) bytes += static_cast<int64_t>(value->constant.bytes());
-  }
-  return bytes;
+  std::unordered_set<const void*> counted;
+  return count_constant_bytes(graph, counted);
 }
 
 void log_model(const Logger& logger, std::string_view source, const Graph& graph, int64_t parameters) {

@@ -144,7 +144,20 @@ bool Tensor::is_aligned() const {
 
 Tensor Tensor::aligned() const { return is_aligned() ? *this : copied(); }
 
+Tensor Tensor::sequence(std::vector<Tensor> elements) {
+  auto owner = std::make_shared<std::vector<Tensor>>(std::move(elements));
+  Tensor* data = owner->data();
+  const Shape shape{static_cast<int64_t>(owner->size())};
+  static Tensor nothing;  // an empty vector has no memory, and null would stand for an absent value
+  return view(DataType::kSequence, shape, data != nullptr ? data : &nothing, std::move(owner));
+}
+
 Tensor Tensor::copied() const {
+  if (type_ == DataType::kSequence) {
+    std::vector<Tensor> elements;
+    for (const Tensor& element : values<Tensor>()) elements.push_back(element ? element.copied() : element);
+    return sequence(std::move(elements));
+  }
   Tensor copy = allocate(type_, shape_);
   if (type_ == DataType::kString) {
     std::copy_n(static_cast<const std::string*>(data_), elements_, static_cast<std::string*>(copy.data_));
