@@ -258,6 +258,14 @@ bool is_dlpack_uint8(const nb::capsule& capsule) {
   return tensor->dtype.code == code(nb::dlpack::dtype_code::UInt) && tensor->dtype.bits == 8;
 }
 
+nb::object object_from_tensor(const Tensor& tensor) {
+  if (!tensor) return nb::none();
+  if (tensor.type() != DataType::kSequence) return array_from_tensor(tensor);
+  nb::list elements;
+  for (const Tensor& element : tensor.values<Tensor>()) elements.append(object_from_tensor(element));
+  return elements;
+}
+
 nb::object array_from_tensor(const Tensor& tensor) {
   if (tensor.type() == DataType::kString) {
     nb::list shape;

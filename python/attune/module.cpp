@@ -9,6 +9,7 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -68,7 +69,23 @@ struct Flag {
   std::shared_ptr<std::atomic<bool>> value = std::make_shared<std::atomic<bool>>(false);
 };
 
-std::vector<NamedTensor> feeds_from(const nb::dict& feed, nb::list& keep_alive) {
+/// A list of arrays for a sequence, None for an optional without a value.
+Tensor tensor_of_input(const ValueDescription& input, const nb::handle& value, nb::list& keep_alive) {
+  if (input.is_optional && value.is_none()) return {};
+  if (!input.is_sequence) return tensor_from_object(value, input.name, keep_alive);
+  if (!nb::isinstance<nb::list>(value) && !nb::isinstance<nb::tuple>(value)) {
+    throw Error(ErrorCode::kInvalidArgument, "Input '" + input.name + "' is a sequence: it takes a list of arrays.");
+  }
+  std::vector<Tensor> elements;
+  for (const nb::handle element : value) {
+    elements.push_back(nb::isinstance<Tensor>(element) ? nb::cast<Tensor>(element)
+                                                       : tensor_from_object(element, input.name, keep_alive));
+  }
+  return Tensor::sequence(std::move(elements));
+}
+
+std::vector<NamedTensor> feeds_from(const InferenceSession& session, const nb::dict& feed, nb::list& keep_alive) {
+  const std::vector<ValueDescription>& inputs = session.inputs();
   std::vector<NamedTensor> feeds;
   feeds.reserve(feed.size());
   for (const auto& [key, value] : feed) {
@@ -76,7 +93,10 @@ std::vector<NamedTensor> feeds_from(const nb::dict& feed, nb::list& keep_alive) 
     if (nb::isinstance<Tensor>(value)) {
       feeds.push_back({name, nb::cast<Tensor>(value)});
     } else {
-      feeds.push_back({name, tensor_from_object(value, name, keep_alive)});
+      const auto input =
+          std::find_if(inputs.begin(), inputs.end(), [&](const ValueDescription& i) { return i.name == name; });
+      feeds.push_back({name, input == inputs.end() ? tensor_from_object(value, name, keep_alive)
+                                                   : tensor_of_input(*input, value, keep_alive)});
     }
   }
   return feeds;
@@ -85,7 +105,7 @@ std::vector<NamedTensor> feeds_from(const nb::dict& feed, nb::list& keep_alive) 
 nb::list run(InferenceSession& session, const std::optional<std::vector<std::string>>& output_names,
              const nb::dict& feed, const std::optional<RunOptions>& options) {
   nb::list keep_alive;
-  const std::vector<NamedTensor> feeds = feeds_from(feed, keep_alive);
+  const std::vector<NamedTensor> feeds = feeds_from(session, feed, keep_alive);
   std::vector<Tensor> results;
   {
     const LockReleased unlocked;
@@ -94,7 +114,7 @@ nb::list run(InferenceSession& session, const std::optional<std::vector<std::str
                     options.value_or(RunOptions{}));
   }
   nb::list arrays;
-  for (const Tensor& result : results) arrays.append(array_from_tensor(result));
+  for (const Tensor& result : results) arrays.append(object_from_tensor(result));
   return arrays;
 }
 
@@ -102,7 +122,7 @@ std::vector<Tensor> run_into(InferenceSession& session, const nb::dict& feed, co
                              const std::vector<std::optional<Tensor>>& targets,
                              const std::optional<RunOptions>& options) {
   nb::list keep_alive;
-  const std::vector<NamedTensor> feeds = feeds_from(feed, keep_alive);
+  const std::vector<NamedTensor> feeds = feeds_from(session, feed, keep_alive);
   std::vector<NamedTensor> outputs;
   for (size_t i = 0; i < names.size(); ++i) outputs.push_back({names[i], targets.at(i).value_or(Tensor())});
   {
@@ -193,6 +213,7 @@ void bind_descriptions(nb::module_& module) {
   nb::class_<ValueDescription>(module, "NodeArg")
       .def_ro("name", &ValueDescription::name)
       .def_ro("type", &ValueDescription::type)
+      .def_ro("is_sequence", &ValueDescription::is_sequence)
       .def_prop_ro("shape", &shape_list)
       .def("__repr__", [](const ValueDescription& self) {
         return "NodeArg(name='" + self.name + "', type='" + self.type +

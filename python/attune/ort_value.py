@@ -12,7 +12,8 @@ from .sparse import SparseTensor
 
 
 class OrtValue:
-    """A tensor in the CPU's memory, or a sparse tensor. Make one with the class's functions."""
+    """A tensor in the CPU's memory, a sequence of them, an empty optional, or a sparse tensor. Make one with the class's
+    functions."""
 
     def __init__(self, ortvalue: "_attune.Tensor | SparseTensor | OrtValue", numpy_obj: Any = None) -> None:
         self._sparse = ortvalue if isinstance(ortvalue, SparseTensor) else None
@@ -59,6 +60,11 @@ class OrtValue:
         return cls(_attune.Tensor.allocate(list(shape), onnx_number(element_type)))
 
     ortvalue_from_shape_and_onnx_type = ortvalue_from_shape_and_type
+
+    @classmethod
+    def ortvalue_from_sequence(cls, values: "Iterable[OrtValue]") -> "OrtValue":
+        """A sequence that shares the tensors of the values."""
+        return cls(_attune.Tensor.sequence([value._ortvalue_tensor() for value in values]))
 
     @classmethod
     def ort_value_from_sparse_tensor(cls, sparse_tensor: SparseTensor) -> "OrtValue":
@@ -111,19 +117,23 @@ class OrtValue:
 
     def has_value(self) -> bool:
         """False for an empty optional."""
-        return True
+        return self._tensor is None or self._tensor.has_value()
 
     def is_tensor(self) -> bool:
-        """True unless it is sparse."""
-        return self._tensor is not None
+        """True unless it is sparse, a sequence or an empty optional."""
+        return self._tensor is not None and self._tensor.has_value() and not self._tensor.is_sequence()
 
     def is_sparse_tensor(self) -> bool:
         """True when it holds a sparse tensor."""
         return self._sparse is not None
 
     def is_tensor_sequence(self) -> bool:
-        """False."""
-        return False
+        """True when it holds a sequence of tensors."""
+        return self._tensor is not None and self._tensor.is_sequence()
+
+    def to_list(self) -> "list[OrtValue]":
+        """The tensors of a sequence, which it shares."""
+        return [OrtValue(element) for element in self._ortvalue_tensor().elements()]
 
     def numpy(self) -> "np.ndarray[Any, Any]":
         """An array over the tensor's memory; RuntimeError for a type that NumPy has not."""

@@ -63,6 +63,11 @@ class InferenceSession:
         self._inputs = self._native.inputs()
         self._required = [value.name for value in self._inputs if not value.type.startswith("optional")]
         initializers = self._native.overridable_initializers()
+        self._sequences = {
+            value.name: DTYPE_OF_TYPE.get(value.type[value.type.index("tensor(") :].rstrip(")") + ")")
+            for value in self._inputs
+            if value.is_sequence
+        }
         self._dtypes = {value.name: DTYPE_OF_TYPE.get(value.type) for value in [*self._inputs, *initializers]}
 
     def _make(self, model: "str | bytes | os.PathLike[str]") -> _attune.Session:
@@ -175,9 +180,13 @@ class InferenceSession:
         return (list(output_names) if output_names else None), feed, options
 
     def _as_tensor(self, name: str, value: Any) -> Any:
-        """Lists and numbers take the element type that the model wants; arrays keep theirs."""
+        """Lists and numbers take the element type that the model wants; arrays keep theirs. For a sequence that is said
+        of each array of the list."""
         if isinstance(value, OrtValue):
             return value._ortvalue_tensor()
+        if name in self._sequences and isinstance(value, (list, tuple)):
+            return [np.asarray(item, dtype=None if isinstance(item, np.ndarray) else self._sequences[name])
+                    for item in value]
         if isinstance(value, (list, tuple, int, float)):
             return np.asarray(value, dtype=self._dtypes.get(name))
         return value
@@ -290,6 +299,7 @@ _MADE_ANEW = {
     "_model_path",
     "_native",
     "_required",
+    "_sequences",
     "_sess_options",
 }
 

@@ -49,6 +49,12 @@ Tensor tensor_from_bytes(const nb::bytes& bytes) {
   return Tensor::view(DataType::kUint8, shape, const_cast<char*>(bytes.c_str()), hold(bytes));
 }
 
+std::string type_name(const Tensor& tensor) {
+  if (tensor.type() != DataType::kSequence) return tensor_type_name(tensor.type());
+  const auto elements = tensor.values<Tensor>();
+  return fmt::format("seq({})", elements.empty() ? "tensor(float)" : tensor_type_name(elements[0].type()));
+}
+
 /// A writable array over the elements' bytes, whatever their type.
 nb::object bytes_of_tensor(const Tensor& tensor) {
   if (tensor.type() == DataType::kString) throw nb::value_error("strings have no bytes of their own");
@@ -69,12 +75,20 @@ void bind_tensor(nb::module_& module) {
                     return Tensor::allocate(data_type_of_number(onnx_type), Shape{std::span<const int64_t>(dims)});
                   })
       .def_static("at_address", &tensor_at_address)
+      .def_static("sequence", [](const std::vector<Tensor>& elements) { return Tensor::sequence(elements); })
+      .def("is_sequence", [](const Tensor& self) { return self.type() == DataType::kSequence; })
+      .def("has_value", [](const Tensor& self) { return static_cast<bool>(self); })
+      .def("elements",
+           [](const Tensor& self) {
+             const auto elements = self.values<Tensor>();
+             return std::vector<Tensor>(elements.begin(), elements.end());
+           })
       .def("numpy", &array_from_tensor)
       .def("bytes", &bytes_of_tensor)
       .def("dlpack", &dlpack_from_tensor)
       .def("data_ptr", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.raw()); })
       .def("shape", [](const Tensor& self) { return std::vector<int64_t>(self.shape().begin(), self.shape().end()); })
-      .def("data_type", [](const Tensor& self) { return tensor_type_name(self.type()); })
+      .def("data_type", &type_name)
       .def("element_type", [](const Tensor& self) { return static_cast<int>(self.type()); })
       .def("size_in_bytes", &Tensor::bytes);
 }

@@ -43,6 +43,7 @@
   X(col2im)                                                \
   X(compress)                                              \
   X(concat)                                                \
+  X(concat_from_sequence)                                  \
   X(constant)                                              \
   X(constant_of_shape)                                     \
   X(conv)                                                  \
@@ -162,6 +163,9 @@
   X(normalizer)                                            \
   X(one_hot)                                               \
   X(one_hot_encoder)                                       \
+  X(optional)                                              \
+  X(optional_get_element)                                  \
+  X(optional_has_element)                                  \
   X(pad)                                                   \
   X(pad_2)                                                 \
   X(pow)                                                   \
@@ -212,6 +216,13 @@
   X(scatter_elements)                                      \
   X(scatter_nd)                                            \
   X(selu)                                                  \
+  X(sequence_at)                                           \
+  X(sequence_construct)                                    \
+  X(sequence_empty)                                        \
+  X(sequence_erase)                                        \
+  X(sequence_insert)                                       \
+  X(sequence_length)                                       \
+  X(sequence_map)                                          \
   X(shape)                                                 \
   X(shrink)                                                \
   X(sigmoid)                                               \
@@ -229,6 +240,7 @@
   X(space_to_depth)                                        \
   X(split)                                                 \
   X(split_2)                                               \
+  X(split_to_sequence)                                     \
   X(sqrt)                                                  \
   X(squeeze)                                               \
   X(squeeze_1)                                             \
