@@ -12,8 +12,8 @@ from .sparse import SparseTensor
 
 
 class OrtValue:
-    """A tensor in the CPU's memory, a sequence of them, an empty optional, or a sparse tensor. Make one with the class's
-    functions."""
+    """A tensor in the CPU's memory, a sequence of them, an empty optional, or a sparse tensor. Make one with the
+    class's functions."""
 
     def __init__(self, ortvalue: "_attune.Tensor | SparseTensor | OrtValue", numpy_obj: Any = None) -> None:
         self._sparse = ortvalue if isinstance(ortvalue, SparseTensor) else None

@@ -185,8 +185,10 @@ class InferenceSession:
         if isinstance(value, OrtValue):
             return value._ortvalue_tensor()
         if name in self._sequences and isinstance(value, (list, tuple)):
-            return [np.asarray(item, dtype=None if isinstance(item, np.ndarray) else self._sequences[name])
-                    for item in value]
+            return [
+                np.asarray(item, dtype=None if isinstance(item, np.ndarray) else self._sequences[name])
+                for item in value
+            ]
         if isinstance(value, (list, tuple, int, float)):
             return np.asarray(value, dtype=self._dtypes.get(name))
         return value

@@ -88,6 +88,7 @@
   X(greater_or_equal)                                      \
   X(grid_sample)                                           \
   X(group_normalization)                                   \
+  X(gru)                                                   \
   X(hamming_window)                                        \
   X(hann_window)                                           \
   X(hard_sigmoid)                                          \
@@ -117,6 +118,7 @@
   X(lp_normalization)                                      \
   X(lp_pool)                                               \
   X(lrn)                                                   \
+  X(lstm)                                                  \
   X(matmul)                                                \
   X(matmul_integer)                                        \
   X(max)                                                   \
@@ -206,6 +208,7 @@
   X(resize_10)                                             \
   X(reverse_sequence)                                      \
   X(rms_normalization)                                     \
+  X(rnn)                                                   \
   X(roi_align)                                             \
   X(rotary_embedding)                                      \
   X(round)                                                 \

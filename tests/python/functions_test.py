@@ -118,8 +118,9 @@ def test_functions_that_multiply_meet_a_limit() -> None:
     functions = "".join(
         f"""
         <domain: "local", opset_import: ["" : 17, "local" : 1]>
-        f{level} (x) => (y) {{ {" ".join(f"t{k} = local.f{level + 1}({'x' if k == 0 else f't{k - 1}'})"
-                                         for k in range(10))} y = Neg(t9) }}"""
+        f{level} (x) => (y) {{ {
+            " ".join(f"t{k} = local.f{level + 1}({'x' if k == 0 else f't{k - 1}'})" for k in range(10))
+        } y = Neg(t9) }}"""
         for level in range(8)
     )
     last = """
@@ -130,9 +131,7 @@ def test_functions_that_multiply_meet_a_limit() -> None:
 
 
 def sparse_model(indices: np.ndarray, values: np.ndarray, dims: list[int]) -> bytes:
-    sparse = helper.make_sparse_tensor(
-        numpy_helper.from_array(values, "w"), numpy_helper.from_array(indices), dims
-    )
+    sparse = helper.make_sparse_tensor(numpy_helper.from_array(values, "w"), numpy_helper.from_array(indices), dims)
     graph = helper.make_graph(
         [helper.make_node("Mul", ["x", "w"], ["y"])],
         "g",
