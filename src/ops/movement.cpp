@@ -94,6 +94,10 @@ TensorView output_of_shape(RunContext& context, int i, const Shape& shape) {
 
 void copy_all(const TensorView& from, const TensorView& to, Parallel& parallel) {
   if (from.data == to.data) return;
+  if (from.elements() != to.elements()) {  // what was inferred without the values of an input does not hold for them
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("A tensor of shape {} does not become one of shape {}.",
+                                                         from.shape().to_string(), to.shape().to_string()));
+  }
   kernels::copy_dense(element_of(from.type), from.data, to.data, from.physical_elements(), parallel);
 }
 

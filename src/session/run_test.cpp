@@ -272,5 +272,24 @@ TEST(Given, PiecesWhoseSizesAreFedKeepTheirLayout) {
   }
 }
 
+TEST(Given, AxesThatDoNotFitAreRefused) {
+  // As many axes as there are leave a scalar, whatever they are.
+  Graph graph;
+  graph.opsets[""] = 17;
+  graph.metadata.ir_version = 8;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{1, 3, 4});
+  Value* axes = graph.add_value("axes", DataType::kInt64, Shape{3});
+  graph.add_input(x);
+  graph.add_input(axes);
+  Value* y = graph.add_value("y");
+  graph.add_node("Squeeze", {x, axes}, {y}, "squeezed");
+  graph.add_output(y);
+  InferenceSession session = session_of(graph);
+  const std::vector<NamedTensor> feeds = {{"x", Tensor::allocate(DataType::kFloat, {1, 3, 4})},
+                                          {"axes", Tensor::from_values<int64_t>({3}, {0, 1, 2})}};
+  EXPECT_NE(text_of_failure([&] { session.run(feeds); }, ErrorCode::kInvalidArgument).find("squeezed"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace attune
