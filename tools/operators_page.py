@@ -51,7 +51,8 @@ GAP = re.compile(r"\bGaps?:\s+(.+?\.)(?=\s|$)", re.DOTALL)
 def listed() -> list[dict[str, Any]]:
     program = os.environ.get("ATTUNE_BIN", str(ROOT / "build" / "attune"))
     done = subprocess.run([program, "operators", "--json"], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
 
 
 def sources() -> dict[str, Path]:
