@@ -128,9 +128,9 @@ HWY_INLINE V vector_erf(D d, V x) {
 
 /// GELU, x (1 + erf(x / sqrt 2)) / 2, within 2e-7 of |x| + |GELU|; exactly x or 0 beyond +-5.62.
 ///
-/// erf(x / sqrt 2) / 2 as an odd rational function, x P(x^2) / Q(x^2), fitted to a relative error of 6.5e-8 up to 4 sqrt
-/// 2 by least squares with weights iterated towards the minimax: one division instead of vector_erf's exponential. At
-/// the limit of x it rounds to just above 1/2, where it is cut.
+/// erf(x / sqrt 2) / 2 as an odd rational function, x P(x^2) / Q(x^2), fitted to a relative error of 6.5e-8 up to 4
+/// sqrt 2 by least squares with weights iterated towards the minimax: one division instead of vector_erf's exponential.
+/// At the limit of x it rounds to just above 1/2, where it is cut.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V vector_gelu(D d, V x) {
   const V t = max_keep_nan(min_keep_nan(x, hn::Set(d, 5.62F)), hn::Set(d, -5.62F));

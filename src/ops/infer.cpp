@@ -26,10 +26,10 @@ void store(const Graph& graph, Value& value, const ValueInfo& info) {
                               tensor_type_name(info.type), value.name, tensor_type_name(value.type)));
     }
     if (value.type != DataType::kUndefined && value.kind != info.kind) {
-      throw Error(ErrorCode::kInvalidGraph,
-                  fmt::format("Type Error: Type ({}) of output arg ({}) does not match expected type ({}).",
-                              value_type_name(info.kind, info.type), value.name,
-                              value_type_name(value.kind, value.type)));
+      throw Error(
+          ErrorCode::kInvalidGraph,
+          fmt::format("Type Error: Type ({}) of output arg ({}) does not match expected type ({}).",
+                      value_type_name(info.kind, info.type), value.name, value_type_name(value.kind, value.type)));
     }
     value.type = info.type;
     value.kind = info.kind;

@@ -79,8 +79,8 @@ constexpr KindSet kOptionals{ValueKind::kOptional, ValueKind::kOptionalSequence}
 constexpr KindSet kAnyKind{ValueKind::kTensor, ValueKind::kSequence, ValueKind::kOptional,
                            ValueKind::kOptionalSequence};
 
-/// An input or output. `type` names a TypeConstraint of the same OpDef, which is about elements: those of the tensors in
-/// a container.
+/// An input or output. `type` names a TypeConstraint of the same OpDef, which is about elements: those of the tensors
+/// in a container.
 struct Parameter {
   std::string_view name;
   std::string_view type;

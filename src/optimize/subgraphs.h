@@ -5,8 +5,8 @@
 
 namespace attune::optimize {
 
-/// Constants that subgraphs, at any depth, read from around them become their own: their weights are packed, and folded,
-/// as those of any graph. The elements are shared, not copied.
+/// Constants that subgraphs, at any depth, read from around them become their own: their weights are packed, and
+/// folded, as those of any graph. The elements are shared, not copied.
 void bring_in_constants(Graph& graph);
 
 /// Lets go of what the subgraphs of the graph's nodes are given but do not read, and of what only that needed.

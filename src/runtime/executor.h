@@ -46,9 +46,9 @@ struct RunEnvironment {
 
 /// Runs the steps in the program's order, or, with RunEnvironment::lanes, each as soon as its inputs are there, those
 /// with the longest way to the end first; threads that no step needs help the operators of the others. `inputs` follow
-/// Program::inputs and were checked against the model; their memory is only read. Steps run their subgraphs in their own
-/// thread, one step of them after another. Returns Program::outputs, each in memory of its own. Thread safety: any number of calls at once. Throws Error kFail naming the node that failed, with
-/// its shapes.
+/// Program::inputs and were checked against the model; their memory is only read. Steps run their subgraphs in their
+/// own thread, one step of them after another. Returns Program::outputs, each in memory of its own. Thread safety: any
+/// number of calls at once. Throws Error kFail naming the node that failed, with its shapes.
 std::vector<Tensor> run_program(const RunEnvironment& environment, std::span<const Tensor> inputs);
 
 /// Throws Error(kInvalidArgument) unless an output of this type and shape fits into `target`.
