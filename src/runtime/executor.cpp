@@ -237,6 +237,8 @@ class Run {
     kept = std::move(tensor);
     views_[i].data = const_cast<void*>(kept.raw());  // in the layout that the view says
     views_[i].dims = &kept.shape();
+    // A container's view says what is in it, a sequence or a tensor.
+    if (program_.values[i].kind != ValueKind::kTensor) views_[i].type = kept.type();
   }
 
   /// Values that share an output's memory come here too, and may come first: what is reshaped into the output, say. The
