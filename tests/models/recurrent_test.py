@@ -6,6 +6,7 @@ import attune
 import numpy as np
 import onnxruntime
 import pytest
+from attune.capi import onnxruntime_pybind11_state as errors
 from onnx import TensorProto, helper, numpy_helper
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -214,7 +215,7 @@ def test_the_same_bits(op: str, attributes: dict[str, int]) -> None:
 
 def test_errors_name_what_is_wrong() -> None:
     model, feed = layer("LSTM", (4, 2, 3, 5), lengths=[4, 9])
-    with pytest.raises(attune.capi.onnxruntime_pybind11_state.Fail, match="sequence_lens has 9 for sequences of 4"):
+    with pytest.raises(errors.Fail, match="sequence_lens has 9 for sequences of 4"):
         run(attune, model, feed)
     for attributes, text in [
         ({"activations": ["Sigmoid", "Tanh", "Sinh"]}, "Unknown activation 'Sinh'"),
