@@ -12,6 +12,7 @@ Value* inner_value(const Node& node, const Graph& body, int captured) {
 }  // namespace
 
 void bring_in_constants(Graph& graph) {
+  bool dropped = false;
   for (const auto& node : graph.nodes()) {
     const auto bodies = node->subgraphs();
     for (int k = node->captured() - 1; k >= 0; --k) {
@@ -25,9 +26,11 @@ void bring_in_constants(Graph& graph) {
         inner->elements.reset();
       }
       graph.drop_captured(node.get(), k);
+      dropped = true;
     }
     for (const auto& body : bodies) bring_in_constants(*body);
   }
+  if (dropped) graph.remove_dead();
 }
 
 void drop_unread(Graph& graph) {

@@ -287,8 +287,7 @@ TEST(Given, AxesThatDoNotFitAreRefused) {
   InferenceSession session = session_of(graph);
   const std::vector<NamedTensor> feeds = {{"x", Tensor::allocate(DataType::kFloat, {1, 3, 4})},
                                           {"axes", Tensor::from_values<int64_t>({3}, {0, 1, 2})}};
-  EXPECT_NE(text_of_failure([&] { session.run(feeds); }, ErrorCode::kInvalidArgument).find("squeezed"),
-            std::string::npos);
+  EXPECT_NE(text_of_failure([&] { session.run(feeds); }, ErrorCode::kFail).find("squeezed"), std::string::npos);
 }
 
 }  // namespace
