@@ -36,6 +36,11 @@ def cases() -> dict[str, list[tuple[ModelProto, dict[str, Any]]]]:
             continue
         if not case.data_sets or case.model.functions:
             continue
+        # What is fed in the place of an optional or a sequence is refused by the input's name, before any node runs.
+        # OptionalHasElement without an input would take the one that is added as too many.
+        is_fed_tensors = all(described.type.HasField("tensor_type") for described in case.model.graph.input)
+        if not is_fed_tensors or case.model.graph.node[0].op_type == "OptionalHasElement":
+            continue
         described_inputs = zip(case.data_sets[0][0], case.model.graph.input, strict=True)
         values = [backend_suite.as_numpy(value, described) for value, described in described_inputs]
         if not all(isinstance(value, np.ndarray) for value in values):
