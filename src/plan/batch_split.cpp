@@ -35,7 +35,8 @@ int64_t even_piece(int64_t samples, int64_t piece) { return divide_up(samples, d
 
 double batch_ns(const BatchStep& step, int64_t piece, int threads) {
   const int64_t even = even_piece(step.samples, piece);
-  return static_cast<double>(step.samples / even) * piece_ns(step, even, threads) +
+  const int64_t whole_pieces = step.samples / even;
+  return static_cast<double>(whole_pieces) * piece_ns(step, even, threads) +
          piece_ns(step, step.samples % even, threads);
 }
 
