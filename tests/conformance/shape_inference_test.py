@@ -10,8 +10,8 @@ pytestmark = pytest.mark.skipif(not shape_inference.COMMAND.exists(), reason=f"{
 # Beginnings of the names of the suite's models of whose values onnx claims more, and why Attune does not.
 CLAIMS = {
     "test_col2im_": "a target of unknown length is taken for that of an image",
-    "test_linear_attention_": "made of a Scan",
-    "test_scan": "onnx takes the sizes of a state before the first iteration for those after it",
+    "test_linear_attention_": "sizes of a Scan's state are not followed",
+    "test_scan": "sizes of a Scan's state and scanned outputs are not followed",
     "test_optional_get_element_": "an optional does not keep the shape of what it may hold",
 }
 
