@@ -125,7 +125,7 @@ class ModelReader {
           message.skip();
       }
     }
-    return {{std::move(domain), std::move(name), std::move(overload)}, std::move(function)};
+    return {FunctionKey(std::move(domain), std::move(name), std::move(overload)), std::move(function)};
   }
 
   ModelParts parts_;
