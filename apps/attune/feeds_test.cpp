@@ -13,7 +13,8 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 
 ValueDescription describe(const std::string& name, DataType type, std::vector<Dimension> shape) {
-  return {name, tensor_type_name(type), type, true, std::move(shape)};
+  return {
+      .name = name, .type = tensor_type_name(type), .element_type = type, .has_shape = true, .shape = std::move(shape)};
 }
 
 std::vector<ValueDescription> bert_inputs() {
