@@ -47,12 +47,14 @@ build-asan/build.ninja: $(CMAKE_FILES) | packages
 build-tsan/build.ninja: $(CMAKE_FILES) | packages
 	cmake --preset tsan
 
-test: build
+test: build/build.ninja
 	@tools/install_packages.sh test
+	ninja -C build -j $(JOBS) all tests
 	ctest --test-dir build --output-on-failure -j $(JOBS)
 	$(PYTEST)
 
 bench: build
+	ninja -C build -j $(JOBS) kernel_benchmarks
 	$(PY) bench/models.py $(if $(CASES),--cases $(CASES))
 	$(PY) bench/operators.py $(if $(OPERATORS),--cases $(OPERATORS))
 	build/src/kernel_benchmarks --benchmark_filter='$(KERNELS)' --benchmark_min_time=0.1
@@ -80,20 +82,20 @@ lint: build/build.ninja
 # the sanitizer's runtime comes first, since the interpreter has none, and the interpreter's own leaks are not counted.
 asan: export UBSAN_OPTIONS := print_stacktrace=1
 asan: build-asan/build.ninja
-	ninja -C build-asan -j $(JOBS)
+	ninja -C build-asan -j $(JOBS) all tests
 	ASAN_OPTIONS=allocator_may_return_null=1 ctest --test-dir build-asan --output-on-failure -j $(JOBS)
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 PYTHONPATH=build-asan/python $(PYTEST)
 
 tsan: build-tsan/build.ninja
-	ninja -C build-tsan -j $(JOBS)
+	ninja -C build-tsan -j $(JOBS) all tests
 	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1 ctest --test-dir build-tsan --output-on-failure -j $(JOBS)
 
 # The other compiler: what gcc accepts and clang does not is found here.
 clang: $(CMAKE_FILES) | packages
 	@tools/install_packages.sh clang
 	test -e build-clang/build.ninja || cmake --preset clang
-	ninja -C build-clang -j $(JOBS)
+	ninja -C build-clang -j $(JOBS) all tests
 	ctest --test-dir build-clang --output-on-failure -j $(JOBS)
 
 # What a fuzzer finds worth keeping stays in build-fuzz/kept; an input that breaks something is written to build-fuzz.
