@@ -60,6 +60,7 @@ class Tuner {
       measure_levels();
       measure_design();
       race();
+      measure_rest();
       confirm();
     } catch (const Interrupted&) {
       if (search_.facts_of(0).pairs.empty()) throw;
@@ -111,13 +112,19 @@ class Tuner {
     return point;
   }
 
-  void measure_levels() {
+  // Each option by itself, each of its levels.
+  std::vector<size_t> list_singles() {
     std::vector<size_t> singles;
     for (size_t factor = 0; factor < space().factors.size(); ++factor) {
       for (size_t level = 1; level < space().factors[factor].levels.size(); ++level) {
         singles.push_back(search_.candidate_at(single(factor, level)));
       }
     }
+    return singles;
+  }
+
+  void measure_levels() {
+    std::vector<size_t> singles = list_singles();
     const double end = std::min(kLevelsShare * budget(), search_end());
     measure_each(singles, Phase::kLevels, end);
     std::erase_if(singles, [&](size_t k) { return search_.value_of(k).value_or(kWorse) >= kWorse; });
@@ -370,6 +377,18 @@ class Tuner {
       if (choose(search_, contenders_, error_).candidate == before) break;
     }
     search_.set_rivals(0);
+  }
+
+  // The time was kept for confirming something that there is not: options that have not had their turn get it.
+  void measure_rest() {
+    if (!list_claims().empty()) return;
+    std::vector<size_t> rest = list_singles();
+    std::erase_if(rest, [&](size_t k) { return search_.facts_of(k).outcome != Outcome::kNotMeasured; });
+    const std::vector<std::optional<double>> values =
+        measure_each(rest, Phase::kLevels, budget() - search_.shared_cost());
+    for (size_t k = 0; k < rest.size(); ++k) {
+      if (values[k] && is_eligible(rest[k])) contenders_.push_back({rest[k], *values[k]});
+    }
   }
 
   // Those that are left in, the default among them if it is, with their values.

@@ -5,6 +5,7 @@
 //   design     a fractional factorial of the options at two levels (tune/design.h): effects and interactions
 //   race       what the effects predict, what did best so far and their neighbours, against each other and the default
 //              (tune/race.h); then what is one step away from the winner and was never measured
+//   rest       with nothing to confirm, the options that had no turn yet
 //   confirm    the winner beside the default, both in new processes, a number of times that is fixed beforehand
 //
 // Only the last decides. Whatever chance has picked before, its data are new: no winner's curse, and no correction for

@@ -204,6 +204,22 @@ TEST(TunerCases, ABudgetOfFiveSecondsKeepsWhatItMeasured) {
   EXPECT_EQ(candidate(result, {{"spinning", "0"}}).settings, (json{{"spinning", "0"}}));  // listed all the same
 }
 
+TEST(TunerCases, WithNothingToConfirmEveryOptionGetsItsTurn) {
+  SimulatedLaboratory laboratory([](const json&, int) { return Behaviour{}; }, 1, kStill);
+  laboratory.start_seconds = 1.6;  // the time that is kept for confirming is more than half of the budget
+  TunePolicy policy;
+  policy.budget_seconds = 20;
+  Journal journal;
+  const TuneResult result = tune(laboratory, small_space(), {1}, policy, journal);
+  EXPECT_EQ(result.verdict.kind, VerdictKind::kKeepDefault);
+  EXPECT_EQ(result.verdict.reason, VerdictReason::kNothingBetter);
+  for (const auto& changes :
+       {json{{"threads", 1}}, json{{"threads", 2}}, json{{"arena", false}}, json{{"spinning", "0"}}}) {
+    EXPECT_FALSE(candidate(result, changes).pairs.empty()) << changes;
+  }
+  EXPECT_LE(result.used_seconds, 20);
+}
+
 TEST(TunerCases, AnInterruptKeepsWhatIsKnown) {
   const auto interrupt_at = [](int when) {
     SimulatedLaboratory laboratory([](const json&, int) { return Behaviour{}; }, 1, kStill);
