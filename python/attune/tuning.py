@@ -20,6 +20,7 @@ import numpy as np
 from . import _attune
 from .command import find_program
 from .options import SessionOptions
+from .terminal_relay import TerminalRelay, is_notebook
 
 StrPath = str | os.PathLike[str]
 
@@ -219,11 +220,12 @@ def _run(*arguments: StrPath, shows_progress: bool = False) -> str:
     program = find_program()
     if program is None:
         raise RuntimeError("This build of the package has no command `attune`.")
-    shows_progress = shows_progress and sys.stderr is not None and sys.stderr.isatty()
+    relay = TerminalRelay(sys.stderr) if shows_progress and is_notebook(sys.stderr) else None
+    is_seen = shows_progress and sys.stderr is not None and sys.stderr.isatty()
     with subprocess.Popen(
         [program, *(os.fspath(argument) for argument in arguments)],
         stdout=subprocess.PIPE,
-        stderr=None if shows_progress else subprocess.PIPE,
+        stderr=relay.write_end if relay else None if is_seen else subprocess.PIPE,
         env=os.environ | {"ATTUNE_PYTHON": sys.executable},
         text=True,
         encoding="utf-8",
@@ -237,9 +239,11 @@ def _run(*arguments: StrPath, shows_progress: bool = False) -> str:
         except BaseException:
             process.kill()
             raise
+        finally:
+            said = relay.finish() if relay else None
     if process.returncode == 0 or (process.returncode == _INTERRUPTED and arguments[0] == "tune"):
         return out
-    text = (error or "the command failed, see above").strip().removeprefix("attune: ")
+    text = (said or error or "the command failed, see above").strip().removeprefix("attune: ")
     if process.returncode == _USAGE:
         raise ValueError(text)
     raise _attune.Fail(f"[ONNXRuntimeError] : 1 : FAIL : {text}")

@@ -1,6 +1,8 @@
 """What tuning gives a Python program: SessionOptions.from_tuned, attune.tune and its result."""
 
+import io
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,25 @@ def test_tune_measures_a_model(model: Path, tmp_path: Path) -> None:
         warnings.simplefilter("error")  # measured here: nothing differs
         session = attune.InferenceSession(model, tuning.to_session_options())
     assert session.run(None, {"x": np.ones((2, 16), "f4")})[0].shape == (2, 8)
+
+
+class NotebookStream(io.StringIO):
+    """What sys.stderr is in Jupyter, as far as its type tells."""
+
+    __module__ = "ipykernel.iostream"
+
+
+@needs_command
+def test_a_notebook_sees_how_far_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = NotebookStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    attune.tune(model, inputs={"x": np.ones((4, 16), "f4")}, budget=2)
+    drawn = stream.getvalue().split("\r\x1b[K")
+    assert len(drawn) > 5
+    assert all(line.startswith("[") and " % " in line for line in drawn[1:-1]), drawn
+    assert drawn[-1] == ""  # wiped at the end
+    with pytest.raises(ValueError, match=r"^.*--budget"):
+        attune.tune(model, budget=-1)
 
 
 @needs_command
