@@ -1,6 +1,7 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/conv_stem.h"
 #include "kernels/conv_taps.h"
@@ -18,39 +19,47 @@ constexpr int64_t kWinogradChannels = 16;
 constexpr int64_t kFreeSize = 40;
 constexpr int64_t kDeepFreeSize = 20;
 constexpr int64_t kDeepPairs = 256 * 256;
-// Reading a float of weights from memory takes a core about as long as 20 products; memory is held worth a tenth of a
-// millisecond for each MiB, which is 40 products of two cores.
-constexpr double kProductsPerWeight = 60.0;
+// Multiplying with fewer tiles than this takes no less time: the products wait for their weights.
+constexpr int64_t kLeastTiles = 4;
+// Transforming a tile of a channel takes as long as this many products for each of its points, with tiles of 6 more.
+// These and the next are measured: conv_bench.cpp computes each of its layers with all sizes of tiles.
+constexpr double kTransformProducts = 12.0;
+constexpr double kLargeTransformProducts = 18.0;
+// The same of the weights of a pair of channels.
+constexpr double kWeightProducts = 4.0;
+// The error of tiles of 6 is that of tiles of 4 several times: they must save at least this part of the time.
+constexpr double kLargeTilesSave = 0.06;
 
 // The rows and columns of a Winograd kernel's tile; 0 for all other kernels.
 int64_t winograd_tile(ConvKernel kernel) {
+  if (kernel == ConvKernel::kWinograd6) return 6;
   if (kernel == ConvKernel::kWinograd4) return 4;
   return kernel == ConvKernel::kWinograd2 ? 2 : 0;
 }
 
-// The cheapest of the three ways to compute a 3x3 layer, by the rule that conv.h states; kDirect for other layers.
-ConvKernel select_winograd(const ConvShape& shape, int64_t out_height, int64_t out_width) {
-  const bool fits = shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 &&
-                    shape.stride_w == 1 && shape.dilation_h == 1 && shape.dilation_w == 1;
-  if (!fits || shape.in_channels < kWinogradChannels || shape.out_channels < kWinogradChannels) {
-    return ConvKernel::kDirect;
-  }
-  const int64_t free_size = shape.in_channels * shape.out_channels >= kDeepPairs ? kDeepFreeSize : kFreeSize;
-  if (out_height == 0) out_height = free_size;
-  if (out_width == 0) out_width = free_size;
-  // Transforming a tile's block of channels takes as long as about four times its points in products of vectors.
-  const double transforms =
-      1.0 + 4.0 / static_cast<double>(shape.in_channels) + 4.0 / static_cast<double>(shape.out_channels);
-  const auto cost = [&](int64_t tile) {
+bool winograd_fits(const ConvShape& shape) {
+  return shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 &&
+         shape.stride_w == 1 && shape.dilation_h == 1 && shape.dilation_w == 1 &&
+         shape.in_channels >= kWinogradChannels && shape.out_channels >= kWinogradChannels;
+}
+
+// The cheapest Winograd kernel for a layer that winograd_fits(), if it takes less than `most` products for each pair of
+// channels, else kDirect.
+ConvKernel select_winograd(const ConvShape& shape, int64_t out_height, int64_t out_width, double most) {
+  const double per_channel =
+      1.0 / static_cast<double>(shape.in_channels) + 1.0 / static_cast<double>(shape.out_channels);
+  ConvKernel best = ConvKernel::kDirect;
+  for (const ConvKernel kernel : {ConvKernel::kWinograd2, ConvKernel::kWinograd4, ConvKernel::kWinograd6}) {
+    const int64_t tile = winograd_tile(kernel);
     const auto points = static_cast<double>((tile + 2) * (tile + 2));
-    const auto tiles = static_cast<double>(count_blocks(out_height, tile) * count_blocks(out_width, tile));
-    return points * (tiles * transforms + kProductsPerWeight);
-  };
-  const double direct = 9.0 * (static_cast<double>(out_height) * static_cast<double>(out_width) + kProductsPerWeight);
-  const double large = cost(4);
-  const double small = cost(2);
-  if (direct <= std::min(large, small)) return ConvKernel::kDirect;
-  return large < small ? ConvKernel::kWinograd4 : ConvKernel::kWinograd2;
+    const int64_t tiles = std::max(count_blocks(out_height, tile) * count_blocks(out_width, tile), kLeastTiles);
+    const double products = 1.0 + per_channel * (tile == 6 ? kLargeTransformProducts : kTransformProducts);
+    const double cost = points * (static_cast<double>(tiles) * products + kWeightProducts);
+    if (cost >= (tile == 6 ? (1.0 - kLargeTilesSave) * most : most)) continue;
+    best = kernel;
+    most = cost;
+  }
+  return best;
 }
 
 TapLayer tap_layer(const ConvShape& shape) {
@@ -68,12 +77,20 @@ ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t
     const bool whole_blocks = shape.out_channels / shape.groups % block_channels() == 0;
     return whole_blocks ? ConvKernel::kDirect : ConvKernel::kGrouped;
   }
-  if (allow_winograd) {
-    const ConvKernel winograd = select_winograd(shape, out_height, out_width);
-    if (winograd != ConvKernel::kDirect) return winograd;
+  if (allow_winograd && winograd_fits(shape)) {
+    const int64_t free_size = shape.in_channels * shape.out_channels >= kDeepPairs ? kDeepFreeSize : kFreeSize;
+    const int64_t height = out_height == 0 ? free_size : out_height;
+    const int64_t width = out_width == 0 ? free_size : out_width;
+    const double direct = 9.0 * static_cast<double>(height) * static_cast<double>(width);
+    return select_winograd(shape, height, width, direct);
   }
   const bool padded = shape.pad_top != 0 || shape.pad_left != 0 || shape.pad_bottom != 0 || shape.pad_right != 0;
   return shape.kernel_h == 1 && shape.kernel_w == 1 && !padded ? ConvKernel::kPointwise : ConvKernel::kDirect;
+}
+
+ConvKernel conv_kernel_for_images(const ConvShape& shape, ConvKernel kernel) {
+  if (winograd_tile(kernel) == 0) return kernel;
+  return select_winograd(shape, shape.out_h(), shape.out_w(), std::numeric_limits<double>::infinity());
 }
 
 int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel kernel) {
@@ -82,9 +99,10 @@ int64_t packed_conv_weights_size(const ConvShape& shape, ConvKernel kernel) {
       return packed_depthwise_size(shape);
     case ConvKernel::kStem:
       return packed_stem_size(shape);
+    case ConvKernel::kWinograd6:
     case ConvKernel::kWinograd4:
     case ConvKernel::kWinograd2:
-      return packed_winograd_size(shape, winograd_tile(kernel));
+      return packed_winograd_size(shape);
     default:
       return packed_taps_size(tap_layer(shape));
   }
@@ -97,9 +115,10 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
       return pack_depthwise(shape, weights, packed);
     case ConvKernel::kStem:
       return pack_stem(shape, weights, packed);
+    case ConvKernel::kWinograd6:
     case ConvKernel::kWinograd4:
     case ConvKernel::kWinograd2:
-      return pack_winograd(shape, winograd_tile(kernel), weights, packed, parallel);
+      return pack_winograd(shape, weights, packed, parallel);
     default: {
       const int64_t taps = shape.kernel_h * shape.kernel_w;
       pack_taps(tap_layer(shape), weights, shape.in_channels / shape.groups * taps, taps, packed, parallel);

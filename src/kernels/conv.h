@@ -61,22 +61,27 @@ enum class ConvKernel : uint8_t {
   kDepthwise,  ///< one input and one output channel a group
   kStem,       ///< plain (NCHW) input of few channels, one group: the first layer of most networks
   kGrouped,    ///< the rest: groups of any number of channels
-  kWinograd4,  ///< 3x3, stride 1: 4x4 outputs from 36 products instead of 144; weights take four times the memory
-  kWinograd2,  ///< the same: 2x2 outputs from 16 products instead of 36; weights take 16/9 of the memory
+  kWinograd6,  ///< 3x3, stride 1: 6x6 outputs from 64 products for a pair of channels instead of 324
+  kWinograd4,  ///< the same: 4x4 outputs from 36 products instead of 144
+  kWinograd2,  ///< the same: 2x2 outputs from 16 products instead of 36
 };
 
 /// The kernel for a layer. Reads nothing of `shape` but channels, groups, kernel, strides, dilations and whether there
 /// is padding, so a layer has one kernel whatever its images. `input` is the layout at hand: kStem is chosen for plain
 /// input only, every other kernel wants its input blocked, and the caller reorders if it is not.
 ///
-/// 3x3 layers with stride 1 may be computed directly or by Winograd with tiles of 4 or of 2. What decides is the
-/// products for each pair of channels and image, plus kProductsPerWeight (conv.cpp) for each float of weights that the
-/// variant keeps for the pair: that is the time to read it, and the price of its memory. `out_height` and `out_width`
-/// are the output's where the model fixes them, 0 where it leaves them free: 40 is assumed then, 20 in layers of
-/// 256 * 256 pairs of channels or more. `allow_winograd` false rules Winograd out: with tiles of 4 its error is about
-/// twice that of the direct sum (conv_bench.cpp measures it), with tiles of 2 it is smaller.
+/// 3x3 layers with stride 1 may be computed directly or by Winograd with tiles of 6, 4 or 2. What decides is the
+/// products for each pair of channels and image, the transforms of images and weights counted in; none of them takes
+/// more memory for weights than the others. `out_height` and `out_width` are the output's where the model fixes them, 0
+/// where it leaves them free: 40 is assumed then, 20 in layers of 256 * 256 pairs of channels or more.
+/// `allow_winograd` false rules Winograd out: its error is larger than that of the direct sum but with tiles of 2,
+/// where it is smaller (conv_bench.cpp measures it).
 ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t out_height = 0, int64_t out_width = 0,
                               bool allow_winograd = true);
+
+/// The Winograd kernels share one form of packed weights: of them, the one that takes the least time for images of the
+/// size in `shape`. Any other `kernel` is returned as it is.
+ConvKernel conv_kernel_for_images(const ConvShape& shape, ConvKernel kernel);
 
 /// The layout in which a kernel reads its input.
 inline ImageLayout conv_input_layout(ConvKernel kernel) {
@@ -95,7 +100,7 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
 int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threads);
 
 /// The input rows that output rows `rows` read; empty if they see padding only. Winograd computes whole tiles of rows,
-/// counted from row 0, and reads what they need: stripes of a multiple of four rows lose nothing.
+/// counted from row 0, and reads what they need: stripes of a multiple of twelve rows lose nothing.
 RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows);
 
 /// Computes rows `rows` of every image and channel of the output. `in` and `out` are the addresses of row 0 even if

@@ -85,9 +85,8 @@ struct BenchLayer {
   ImageLayout input = ImageLayout::kBlocked;
 };
 
-void run_layer(benchmark::State& state, const BenchLayer& layer, bool allow_winograd) {
+void run_layer(benchmark::State& state, const BenchLayer& layer, ConvKernel kernel) {
   const ConvShape& shape = layer.shape;
-  const ConvKernel kernel = select_conv_kernel(shape, layer.input, shape.out_h(), shape.out_w(), allow_winograd);
   SerialParallel serial;
   const int64_t weights_size =
       shape.out_channels * (shape.in_channels / shape.groups) * shape.kernel_h * shape.kernel_w;
@@ -227,7 +226,8 @@ void measure_error(benchmark::State& state, ConvKernel kernel) {
 const bool kErrorsRegistered = [] {
   const std::pair<const char*, ConvKernel> kernels[] = {{"conv_error/direct", ConvKernel::kDirect},
                                                         {"conv_error/winograd2", ConvKernel::kWinograd2},
-                                                        {"conv_error/winograd4", ConvKernel::kWinograd4}};
+                                                        {"conv_error/winograd4", ConvKernel::kWinograd4},
+                                                        {"conv_error/winograd6", ConvKernel::kWinograd6}};
   for (const auto& [name, kernel] : kernels) {
     benchmark::RegisterBenchmark(name, measure_error, kernel)->RangeMultiplier(4)->Range(32, 2048)->Iterations(1);
   }
@@ -237,11 +237,16 @@ const bool kErrorsRegistered = [] {
 const bool kRegistered = [] {
   for (const BenchLayer& layer : kLayers) {
     const std::string name = std::string("conv/") + layer.name;
-    benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, false)->UseRealTime();
-    const ConvKernel kernel = select_conv_kernel(layer.shape, layer.input, layer.shape.out_h(), layer.shape.out_w());
-    if (kernel == ConvKernel::kWinograd4 || kernel == ConvKernel::kWinograd2) {
-      const char* variant = kernel == ConvKernel::kWinograd4 ? "/winograd4" : "/winograd2";
-      benchmark::RegisterBenchmark((name + variant).c_str(), run_layer, layer, true)->UseRealTime();
+    const ConvShape& shape = layer.shape;
+    const ConvKernel kernel = select_conv_kernel(shape, layer.input, shape.out_h(), shape.out_w());
+    const ConvKernel direct = select_conv_kernel(shape, layer.input, shape.out_h(), shape.out_w(), false);
+    benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, direct)->UseRealTime();
+    if (kernel != ConvKernel::kWinograd2 && kernel != ConvKernel::kWinograd4 && kernel != ConvKernel::kWinograd6)
+      continue;
+    for (const auto& [variant, winograd] :
+         {std::pair("/winograd2", ConvKernel::kWinograd2), std::pair("/winograd4", ConvKernel::kWinograd4),
+          std::pair("/winograd6", ConvKernel::kWinograd6)}) {
+      benchmark::RegisterBenchmark((name + variant).c_str(), run_layer, layer, winograd)->UseRealTime();
     }
   }
   return true;

@@ -3,23 +3,26 @@
 #include <algorithm>
 
 #include "kernels/simd.h"
+#include "kernels/winograd_points.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/winograd.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/conv_tile-inl.h"
 #include "kernels/conv_unroll-inl.h"
+#include "kernels/winograd_transform-inl.h"
 
 #ifndef ATTUNE_KERNELS_WINOGRAD_ONCE_
 #define ATTUNE_KERNELS_WINOGRAD_ONCE_
 namespace attune::kernels {
 
-/// The products of a pair of channels in a tile.
-constexpr int64_t winograd_points(int64_t tile) { return (tile + 2) * (tile + 2); }
+/// The floats between two points whose data take `floats`, a multiple of a block: an odd number of cache lines, since a
+/// tile's transform touches all points, and lines 4 KiB apart compete for the same few places of a first-level cache.
+constexpr int64_t point_stride(int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
 
 /// A run of neighbouring tiles that share scratch memory. Tiles are counted by column, then row, then image.
 struct WinogradRun {
-  int64_t tile;  // output rows and columns of one, 2 or 4
+  int64_t tile;  // output rows and columns of one: 2, 4 or 6
   const ConvShape& shape;
   const float* packed;
   const ConstImage& in;
@@ -31,7 +34,7 @@ struct WinogradRun {
   int64_t tile_cols;
   int64_t first;       // tile of the run
   int64_t count;       // tiles of the run
-  float* transformed;  // [point][block of input channels][count][lane]
+  float* transformed;  // [point][block of input channels][count][lane], points point_stride() apart
 };
 
 }  // namespace attune::kernels
@@ -41,204 +44,135 @@ HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace {
 
-// The transforms of one line of a tile of kOut outputs. Row j of the input transform holds the coefficients of the
-// polynomial that vanishes at all finite points but the j-th; row i of the output transform the i-th powers of the
-// points.
-template <int kOut>
-struct Lines;
-
-// Points 0, +-3/4, +-3/2, infinity.
-template <>
-struct Lines<4> {
-  static constexpr float kA = 0.75F;
-  static constexpr float kB = 1.5F;
-  static constexpr float kA2 = kA * kA;
-  static constexpr float kB2 = kB * kB;
-
-  static HWY_INLINE void transform_input(const BlockVector (&d)[6], BlockVector (&t)[6]) {
-    const BlockTag tag;
-    const BlockVector a = hn::Set(tag, kA);
-    const BlockVector b = hn::Set(tag, kB);
-    const BlockVector a2 = hn::Set(tag, kA2);
-    const BlockVector b2 = hn::Set(tag, kB2);
-    const BlockVector sum = hn::Set(tag, kA2 + kB2);
-    const BlockVector product = hn::Set(tag, kA2 * kB2);
-    t[0] = hn::MulAdd(product, d[0], hn::NegMulAdd(sum, d[2], d[4]));
-    const BlockVector even_a = hn::NegMulAdd(b2, d[2], d[4]);
-    const BlockVector odd_a = hn::NegMulAdd(b2, d[1], d[3]);
-    t[1] = hn::MulAdd(a, odd_a, even_a);
-    t[2] = hn::NegMulAdd(a, odd_a, even_a);
-    const BlockVector even_b = hn::NegMulAdd(a2, d[2], d[4]);
-    const BlockVector odd_b = hn::NegMulAdd(a2, d[1], d[3]);
-    t[3] = hn::MulAdd(b, odd_b, even_b);
-    t[4] = hn::NegMulAdd(b, odd_b, even_b);
-    t[5] = hn::MulAdd(product, d[1], hn::NegMulAdd(sum, d[3], d[5]));
+// Where the tiles of a run lie, one after another.
+class TileWalk {
+ public:
+  TileWalk(const WinogradRun& run, int64_t tile) : run_(run) {
+    const int64_t index = run.first + tile;
+    column_ = index % run.tile_cols;
+    row_ = index / run.tile_cols % run.tile_rows;
+    image_ = index / run.tile_cols / run.tile_rows;
+  }
+  int64_t image() const { return image_; }
+  // Of the first output pixel.
+  int64_t y() const { return (run_.first_tile_row + row_) * run_.tile; }
+  int64_t x() const { return column_ * run_.tile; }
+  void next() {
+    if (++column_ < run_.tile_cols) return;
+    column_ = 0;
+    if (++row_ < run_.tile_rows) return;
+    row_ = 0;
+    ++image_;
   }
 
-  static HWY_INLINE void transform_output(const BlockVector (&m)[6], BlockVector (&y)[4]) {
-    const BlockTag tag;
-    const BlockVector even_a = hn::Add(m[1], m[2]);
-    const BlockVector odd_a = hn::Sub(m[1], m[2]);
-    const BlockVector even_b = hn::Add(m[3], m[4]);
-    const BlockVector odd_b = hn::Sub(m[3], m[4]);
-    y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
-    y[1] = hn::MulAdd(hn::Set(tag, kB), odd_b, hn::Mul(hn::Set(tag, kA), odd_a));
-    y[2] = hn::MulAdd(hn::Set(tag, kB2), even_b, hn::Mul(hn::Set(tag, kA2), even_a));
-    y[3] = hn::MulAdd(hn::Set(tag, kB2 * kB), odd_b, hn::MulAdd(hn::Set(tag, kA2 * kA), odd_a, m[5]));
-  }
+ private:
+  const WinogradRun& run_;
+  int64_t column_;
+  int64_t row_;
+  int64_t image_;
 };
 
-// Points 0, +-1, infinity.
-template <>
-struct Lines<2> {
-  static HWY_INLINE void transform_input(const BlockVector (&d)[4], BlockVector (&t)[4]) {
-    t[0] = hn::Sub(d[2], d[0]);
-    t[1] = hn::Add(d[2], d[1]);
-    t[2] = hn::Sub(d[2], d[1]);
-    t[3] = hn::Sub(d[3], d[1]);
-  }
-
-  static HWY_INLINE void transform_output(const BlockVector (&m)[4], BlockVector (&y)[2]) {
-    y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
-    y[1] = hn::Add(hn::Sub(m[1], m[2]), m[3]);
-  }
-};
-
-struct TilePlace {
-  int64_t image;
-  int64_t y;  // of the first output pixel
-  int64_t x;
-};
-
-template <int kOut>
-TilePlace place_tile(const WinogradRun& run, int64_t tile) {
-  const int64_t index = run.first + tile;
-  const int64_t row = index / run.tile_cols % run.tile_rows;
-  return {index / run.tile_cols / run.tile_rows, (run.first_tile_row + row) * kOut, index % run.tile_cols * kOut};
-}
-
-// One tile of one block of input channels.
-template <int kOut>
-void transform_input(const WinogradRun& run, int64_t block, int64_t tile) {
-  constexpr int kIn = kOut + 2;
-  constexpr int kPoints = kIn * kIn;
-  const BlockTag d;
-  const ConvShape& shape = run.shape;
-  const TilePlace place = place_tile<kOut>(run, tile);
-  const int64_t y = place.y - shape.pad_top;
-  const int64_t x = place.x - shape.pad_left;
-  const float* in = run.in.data + place.image * run.in.image_stride + block * run.in.channel_stride;
-  const float* pixel[kPoints];
-  if (y >= 0 && x >= 0 && y + kIn <= shape.in_h && x + kIn <= shape.in_w) {
-    const float* corner = in + y * run.in.row_stride + x * kBlock;
-    for (int i = 0; i < kPoints; ++i) pixel[i] = corner + i / kIn * run.in.row_stride + i % kIn * kBlock;
-  } else {
-    for (int i = 0; i < kPoints; ++i) {
-      const int64_t row = y + i / kIn;
-      const int64_t col = x + i % kIn;
-      const bool inside = row >= 0 && col >= 0 && row < shape.in_h && col < shape.in_w;
-      pixel[i] = inside ? in + row * run.in.row_stride + col * kBlock : kZeroBlock;
-    }
-  }
-  const int64_t blocks = count_blocks(shape.in_channels, kBlock);
-  const int64_t point_stride = blocks * run.count * kBlock;
-  float* out = run.transformed + (block * run.count + tile) * kBlock;
-  HWY_ALIGN float half[kPoints * kLanes];
-  for (int v = 0; v < kBlock; v += kLanes) {
-    for (int column = 0; column < kIn; ++column) {
-      BlockVector line[kIn];
-      BlockVector result[kIn];
-      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, pixel[i() * kIn + column] + v); });
-      Lines<kOut>::transform_input(line, result);
-      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { hn::Store(result[i()], d, half + (i() * kIn + column) * kLanes); });
-    }
-    for (int row = 0; row < kIn; ++row) {
-      BlockVector line[kIn];
-      BlockVector result[kIn];
-      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
-      Lines<kOut>::transform_input(line, result);
-      unroll<kIn>([&](auto i)
-                      ATTUNE_UNROLLED { hn::StoreU(result[i()], d, out + (row * kIn + i()) * point_stride + v); });
-    }
+// Calls the rows of a tile that is needed soon into the cache; `columns` are those that the tile before does not have.
+// The tiles of a run are rows of a few KiB, too short for what the hardware foresees.
+template <bool kWrites>
+HWY_INLINE void prefetch_rows(const float* first, int64_t row_stride, int64_t rows, int64_t columns) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* line = first + row * row_stride;
+    for (int64_t i = 0; i < columns * kBlock; i += 16) __builtin_prefetch(line + i, kWrites ? 1 : 0);
   }
 }
 
-// One tile of one output block: the sums of all points, `stride` apart, to the pixels that the call asked for.
-template <int kOut>
-void transform_output(const WinogradRun& run, const Finish& finish, int64_t block, int64_t tile, const float* sums,
-                      int64_t stride) {
-  constexpr int kIn = kOut + 2;
+// Copies a tile of input whose first pixel is row y, column x, to `patch`, with zeros where the tile leaves the image.
+template <int kIn>
+HWY_NOINLINE void copy_patch(const ConvShape& shape, const float* in, int64_t row_stride, int64_t y, int64_t x,
+                             float* patch) {
   const BlockTag d;
-  const ConvEpilogue& epilogue = run.epilogue;
-  const int64_t channels = std::min<int64_t>(kBlock, run.shape.out_channels - block * kBlock);
-  HWY_ALIGN float half[kOut * kIn * kLanes];
-  HWY_ALIGN float result[kOut * kOut * kBlock];
-  HWY_ALIGN float bias[kBlock] = {};
-  if (epilogue.bias != nullptr) std::copy_n(epilogue.bias + block * kBlock, channels, bias);
-  for (int v = 0; v < kBlock; v += kLanes) {
-    for (int column = 0; column < kIn; ++column) {
-      BlockVector line[kIn];
-      BlockVector y[kOut];
-      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::LoadU(d, sums + (i() * kIn + column) * stride + v); });
-      Lines<kOut>::transform_output(line, y);
-      unroll<kOut>([&](auto i) ATTUNE_UNROLLED { hn::Store(y[i()], d, half + (i() * kIn + column) * kLanes); });
-    }
-    const BlockVector bias_vector = hn::Load(d, bias + v);
-    for (int row = 0; row < kOut; ++row) {
-      BlockVector line[kIn];
-      BlockVector y[kOut];
-      unroll<kIn>([&](auto i) ATTUNE_UNROLLED { line[i()] = hn::Load(d, half + (row * kIn + i()) * kLanes); });
-      Lines<kOut>::transform_output(line, y);
-      unroll<kOut>([&](auto i) ATTUNE_UNROLLED {
-        hn::Store(hn::Add(y[i()], bias_vector), d, result + (row * kOut + i()) * kBlock + v);
-      });
-    }
-  }
-  const ConstImage& residual = epilogue.residual;
-  const bool residual_last = residual.data != nullptr && epilogue.act_before_add;
-  const TilePlace place = place_tile<kOut>(run, tile);
-  const int64_t begin_y = std::max(place.y, run.rows.begin);
-  const int64_t end_y = std::min(place.y + kOut, run.rows.end);
-  const int64_t width = std::min<int64_t>(kOut, run.shape.out_w() - place.x);
-  const BlockVector low = hn::Set(d, finish.low);
-  const BlockVector high = hn::Set(d, finish.high);
-  for (int64_t y = begin_y; y < end_y; ++y) {
-    float* line = result + (y - place.y) * kOut * kBlock;
-    float* out = run.out.data + place.image * run.out.image_stride + block * run.out.channel_stride +
-                 y * run.out.row_stride + place.x * kBlock;
-    const float* add = nullptr;
-    if (residual.data != nullptr) {
-      add = residual.data + place.image * residual.image_stride + block * residual.channel_stride +
-            y * residual.row_stride + place.x * kBlock;
-    }
-    for (int64_t i = 0; i < width * kBlock; i += kLanes) {
-      BlockVector value = hn::Load(d, line + i);
-      if (add != nullptr && !residual_last) value = hn::Add(value, hn::LoadU(d, add + i));
-      if (finish.clamp) value = min_keep_nan(max_keep_nan(value, low), high);
-      if (finish.after_store) {
-        hn::Store(value, d, line + i);
-      } else {
-        hn::StoreU(value, d, out + i);
-      }
-    }
-    if (finish.after_store) finish_row(epilogue.activation, line, out, width * kBlock, residual_last ? add : nullptr);
+  const int64_t begin = std::clamp<int64_t>(-x, 0, kIn);
+  const int64_t end = std::clamp<int64_t>(shape.in_w - x, begin, kIn);
+  std::fill_n(patch, kIn * kIn * kBlock, 0.0F);
+  for (int64_t row = std::max<int64_t>(-y, 0); row < std::min<int64_t>(kIn, shape.in_h - y); ++row) {
+    const float* from = in + (y + row) * row_stride + (x + begin) * kBlock;
+    float* to = patch + (row * kIn + begin) * kBlock;
+    for (int64_t i = 0; i < (end - begin) * kBlock; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
   }
 }
 
 template <int kOut>
 void transform_inputs(const WinogradRun& run, int64_t begin, int64_t end) {
-  for (int64_t item = begin; item < end; ++item) transform_input<kOut>(run, item / run.count, item % run.count);
+  constexpr int kIn = kOut + 2;
+  const ConvShape& shape = run.shape;
+  const int64_t stride = point_stride(count_blocks(shape.in_channels, kBlock) * run.count * kBlock);
+  HWY_ALIGN float patch[kIn * kIn * kBlock];
+  while (begin < end) {
+    const int64_t block = begin / run.count;
+    const int64_t stop = std::min(end, (block + 1) * run.count);
+    for (TileWalk walk(run, begin - block * run.count); begin < stop; ++begin, walk.next()) {
+      const int64_t y = walk.y() - shape.pad_top;
+      const int64_t x = walk.x() - shape.pad_left;
+      const float* in = run.in.data + walk.image() * run.in.image_stride + block * run.in.channel_stride;
+      int64_t row_stride = run.in.row_stride;
+      const float* corner = patch;
+      if (y >= 0 && x >= 0 && y + kIn <= shape.in_h && x + kIn <= shape.in_w) {
+        corner = in + y * row_stride + x * kBlock;
+        prefetch_rows<false>(corner + kIn * kBlock, row_stride, kIn, kOut);
+      } else {
+        copy_patch<kIn>(shape, in, row_stride, y, x, patch);
+        row_stride = kIn * kBlock;
+      }
+      for (int v = 0; v < kBlock; v += kLanes) {
+        transform_input_vector<kOut>(corner + v, row_stride, run.transformed + begin * kBlock + v, stride);
+      }
+    }
+  }
 }
 
+// Tiles [begin, end) of the run and `blocks` output blocks. `sums` is [point][block][tile][lane].
 template <int kOut>
 void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t blocks, int64_t begin, int64_t end,
                        const float* sums) {
   const Finish finish = make_finish(run.epilogue);
-  const int64_t tiles = end - begin;
-  for (int64_t m = 0; m < blocks; ++m) {
-    for (int64_t t = 0; t < tiles; ++t) {
-      transform_output<kOut>(run, finish, first_block + m, begin + t, sums + (m * tiles + t) * kBlock,
-                             blocks * tiles * kBlock);
+  const ConstImage& residual = run.epilogue.residual;
+  const bool residual_last = residual.data != nullptr && run.epilogue.act_before_add;
+  const int64_t out_w = run.shape.out_w();
+  const int64_t stride = point_stride(blocks * (end - begin) * kBlock);
+  HWY_ALIGN float bias[kBlock];
+  HWY_ALIGN float scratch[kOut * kOut * kBlock];
+  OutputTile tile;
+  tile.out_row_stride = finish.after_store ? kOut * kBlock : run.out.row_stride;
+  tile.residual_row_stride = residual.row_stride;
+  tile.bias = bias;
+  tile.clamp = finish.clamp;
+  tile.low = finish.low;
+  tile.high = finish.high;
+  for (int64_t block = first_block; block < first_block + blocks; ++block) {
+    for (int64_t i = 0; i < kBlock; ++i) {
+      const int64_t channel = block * kBlock + i;
+      const bool exists = run.epilogue.bias != nullptr && channel < run.shape.out_channels;
+      bias[i] = exists ? run.epilogue.bias[channel] : 0.0F;
+    }
+    TileWalk walk(run, begin);
+    for (int64_t index = begin; index < end; ++index, walk.next(), sums += kBlock) {
+      const int64_t y = walk.y();
+      const int64_t x = walk.x();
+      float* out = run.out.data + walk.image() * run.out.image_stride + block * run.out.channel_stride +
+                   y * run.out.row_stride + x * kBlock;
+      const float* add = nullptr;
+      if (residual.data != nullptr) {
+        add = residual.data + walk.image() * residual.image_stride + block * residual.channel_stride +
+              y * residual.row_stride + x * kBlock;
+      }
+      tile.out = finish.after_store ? scratch : out;
+      tile.residual = residual_last ? nullptr : add;
+      tile.begin_row = std::max<int64_t>(run.rows.begin - y, 0);
+      tile.end_row = std::min<int64_t>(run.rows.end - y, kOut);
+      tile.columns = std::min<int64_t>(out_w - x, kOut);
+      prefetch_rows<true>(out + kOut * kBlock, run.out.row_stride, kOut, kOut);
+      for (int v = 0; v < kBlock; v += kLanes) transform_output_vector<kOut>(sums, stride, tile, v);
+      if (!finish.after_store) continue;
+      for (int64_t row = tile.begin_row; row < tile.end_row; ++row) {
+        finish_row(run.epilogue.activation, scratch + row * kOut * kBlock, out + row * run.out.row_stride,
+                   tile.columns * kBlock, residual_last ? add + row * residual.row_stride : nullptr);
+      }
     }
   }
 }
@@ -247,29 +181,47 @@ void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t bloc
 
 // The input transform of items [begin, end), which are tiles of a block, then the next block.
 void transform_winograd_input(const WinogradRun& run, int64_t begin, int64_t end) {
-  run.tile == 4 ? transform_inputs<4>(run, begin, end) : transform_inputs<2>(run, begin, end);
+  if (run.tile == 6) return transform_inputs<6>(run, begin, end);
+  if (run.tile == 4) return transform_inputs<4>(run, begin, end);
+  transform_inputs<2>(run, begin, end);
 }
 
-// The products and the output transform of one panel of output blocks and tiles [begin, end) of the run. `sums` is
-// scratch, [point][block of the panel][tile][lane].
-void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int64_t end, float* sums) {
+// Weights [panel][channel][tap][lane] of channels [begin, end) of one panel, `width` output channels, to
+// [point][channel][lane], where a point has `channels` channels.
+void transform_winograd_weights(int64_t tile, const float* weights, int64_t width, int64_t begin, int64_t end,
+                                int64_t channels, float* out) {
+  const int64_t stride = point_stride(channels * width);
+  const auto transform_all = [&](auto size) {
+    for (int64_t c = begin; c < end; ++c) {
+      for (int64_t v = 0; v < width; v += kLanes) {
+        transform_weight_vector<decltype(size)::value>(weights + c * 9 * width + v, width,
+                                                       out + (c - begin) * width + v, stride);
+      }
+    }
+  };
+  if (tile == 6) return transform_all(std::integral_constant<int, 6>());
+  if (tile == 4) return transform_all(std::integral_constant<int, 4>());
+  transform_all(std::integral_constant<int, 2>());
+}
+
+// The products of tiles [begin, end) of a run with some channels of one panel of `blocks` output blocks, whose
+// transformed weights are [point][channel][lane]. `sums` is [point][block of the panel][tile][lane]: those of channel 0
+// begin anew, others are added. Meanwhile `prefetch_floats` from `prefetch` on are called into the cache.
+void multiply_winograd(const WinogradRun& run, int64_t blocks, int64_t begin, int64_t end, const float* weights,
+                       int64_t first_channel, int64_t channels, float* sums, const float* prefetch,
+                       int64_t prefetch_floats) {
   const int64_t points = winograd_points(run.tile);
-  const ConvShape& shape = run.shape;
-  const int64_t in_blocks = count_blocks(shape.in_channels, kBlock);
-  const int64_t all_blocks = count_blocks(shape.out_channels, kBlock);
-  const int64_t panels = count_blocks(all_blocks, kMaxTileBlocks);
-  const int64_t first_block = all_blocks * panel / panels;
-  const int64_t blocks = all_blocks * (panel + 1) / panels - first_block;
+  const int64_t in_blocks = count_blocks(run.shape.in_channels, kBlock);
   const int64_t tiles = end - begin;
-  const int64_t point_weights = shape.in_channels * blocks * kBlock;
-  const float* weights = run.packed + points * shape.in_channels * first_block * kBlock;
-  const float* packed_end = run.packed + points * shape.in_channels * all_blocks * kBlock;
+  const int64_t in_stride = point_stride(in_blocks * run.count * kBlock);
+  const int64_t sums_stride = point_stride(blocks * tiles * kBlock);
+  const int64_t weights_stride = point_stride(channels * blocks * kBlock);
   HWY_ALIGN static constexpr float kNoBias[kMaxTileBlocks * kBlock] = {};
 
   Tile tile;
   tile.in_channel_stride = run.count * kBlock;
   tile.first_lane = 0;
-  tile.channels = shape.in_channels;
+  tile.channels = channels;
   tile.in_w = 0;
   tile.tap_row_begin = 0;
   tile.tap_row_end = 1;
@@ -280,25 +232,29 @@ void multiply_winograd(const WinogradRun& run, int64_t panel, int64_t begin, int
   tile.weights_col_offset = 0;
   tile.clipped = false;
   tile.out_channel_stride = tiles * kBlock;
-  tile.bias = kNoBias;
+  tile.bias = first_channel == 0 ? kNoBias : nullptr;
   tile.residual[0] = nullptr;
   tile.residual_channel_stride = 0;
   tile.clamp = false;
   tile.in_offset[0] = 0;
+  tile.prefetch = prefetch;
+  const int64_t steps = points * channels * count_blocks(tiles, tile_pixels(static_cast<int>(blocks)));
+  tile.prefetch_step = (prefetch_floats + steps - 1) / steps;
   for (int64_t point = 0; point < points; ++point) {
-    tile.weights = weights + point * point_weights;
-    tile.in = run.transformed + (point * in_blocks * run.count + begin) * kBlock;
-    tile.out[0] = sums + point * blocks * tiles * kBlock;
-    tile.plan_prefetch(tile.weights + point_weights, packed_end, blocks * kBlock,
-                       count_blocks(tiles, tile_pixels(static_cast<int>(blocks))));
+    tile.weights = weights + point * weights_stride;
+    tile.in = run.transformed + point * in_stride + (first_channel / kBlock * run.count + begin) * kBlock;
+    tile.out[0] = sums + point * sums_stride;
     for_dense_tiles(blocks, tiles,
                     [&](ComputeTiles compute, int64_t, int64_t first, int64_t count) { compute(tile, first, count); });
   }
-  if (run.tile == 4) {
-    transform_outputs<4>(run, first_block, blocks, begin, end, sums);
-  } else {
-    transform_outputs<2>(run, first_block, blocks, begin, end, sums);
-  }
+}
+
+// The output transform of the same sums.
+void transform_winograd_output(const WinogradRun& run, int64_t first_block, int64_t blocks, int64_t begin, int64_t end,
+                               const float* sums) {
+  if (run.tile == 6) return transform_outputs<6>(run, first_block, blocks, begin, end, sums);
+  if (run.tile == 4) return transform_outputs<4>(run, first_block, blocks, begin, end, sums);
+  transform_outputs<2>(run, first_block, blocks, begin, end, sums);
 }
 
 int64_t winograd_panel_blocks() { return kMaxTileBlocks; }
@@ -311,98 +267,215 @@ HWY_AFTER_NAMESPACE();
 namespace attune::kernels {
 
 HWY_EXPORT(transform_winograd_input);
+HWY_EXPORT(transform_winograd_weights);
 HWY_EXPORT(multiply_winograd);
+HWY_EXPORT(transform_winograd_output);
 HWY_EXPORT(winograd_panel_blocks);
 
 namespace {
 
+constexpr int64_t kTaps = 9;
 // Tiles that are multiplied at once: each weight then serves this many products, so that it may come from the
-// third-level cache, and the sums of a panel (432 KiB with AVX-512) stay in the second.
-constexpr int64_t tiles_at_once(int64_t tile) { return tile == 4 ? 48 : 96; }
-// The transformed input that a thread's share of a run may take, to stay in its second-level cache.
+// third-level cache, and the sums of a panel stay in the second.
+constexpr int64_t tiles_at_once(int64_t tile) { return tile == 6 ? 24 : (tile == 4 ? 48 : 96); }
+// The same where a task transforms its weights itself: more tiles share that, though the sums outgrow the cache.
+constexpr int64_t tiles_of_shared_run(int64_t tile) { return tile == 6 ? 36 : (tile == 4 ? 64 : 144); }
+// The input channels that such a task transforms weights of before it multiplies with them: sums are loaded and stored
+// once for each chunk.
+constexpr int64_t kChunkChannels = 32;
+// The transformed input and the sums of a thread should stay in its second-level cache.
 constexpr int64_t kRunBytes = 768 << 10;
-// Transforming this many tiles of a block takes about 10 us.
-constexpr int64_t transforms_per_task(int64_t tile) { return tile == 4 ? 160 : 360; }
+// With fewer tiles than this, reading the weights takes longer than multiplying with them.
+constexpr int64_t kLeastTiles = 12;
+// Transformed weights of a layer that may always be read by every thread, and the most that are kept at once.
+constexpr int64_t kCachedWeights = 3 << 20;
+constexpr int64_t kMostWeights = 12 << 20;
+// Transforming this many tiles of a block takes about 10 us, and the weights of this many channels for a panel.
+constexpr int64_t transforms_per_task(int64_t tile) { return tile == 6 ? 80 : (tile == 4 ? 160 : 360); }
+constexpr int64_t kWeightChannelsPerTask = 64;
 
-struct WinogradSizes {
-  int64_t panels;
-  int64_t panel_floats;  // of output channels
-  int64_t run_tiles;
+struct Panel {
+  int64_t first_block;
+  int64_t blocks;
 };
 
-WinogradSizes winograd_sizes(const ConvShape& shape, int64_t tile, int threads) {
-  const int64_t block = block_channels();
-  const int64_t most = HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)();
-  const int64_t blocks = count_blocks(shape.out_channels, block);
-  const int64_t panels = count_blocks(blocks, most);
-  const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
-  const int64_t tile_bytes = winograd_points(tile) * in_channels * static_cast<int64_t>(sizeof(float));
-  const int64_t fitting = threads * (kRunBytes / tile_bytes);
-  const int64_t all = shape.batch * count_blocks(shape.out_h(), tile) * count_blocks(shape.out_w(), tile);
-  // Few panels leave the cut into tiles to occupy the threads.
-  const int64_t at_once = tiles_at_once(tile);
-  const int64_t busy = at_once * ((threads + panels - 1) / panels);
-  return {panels, (blocks + panels - 1) / panels * block, std::min(std::max({fitting, busy, at_once}), all)};
-}
+// How a layer is shared out. Weights are transformed in each run: it takes less time than reading four times as many of
+// them from memory would. With many tiles all of them are, once, and each thread takes runs of tiles of its own through
+// the other steps, in memory that stays in its cache. With few tiles, as in deep layers, whose weights are large,
+// threads transform a run's input together and share the panels of output channels; each transforms the weights of its
+// panel, a chunk of input channels at a time.
+struct WinogradCut {
+  int64_t tile;
+  int64_t points;
+  int64_t panels;
+  int64_t panel_floats;  // of output channels, of the largest panel
+  int64_t in_channels;   // those of whole blocks
+  int64_t out_blocks;
+  bool shares_runs;
+  int64_t run_tiles;
+  int64_t weight_floats;  // all transformed weights, 0 where runs are shared
 
-// Rows of G: 1, p, p^2 over the product of p's distances to the other finite points; the last row is infinity's.
-struct WeightTransform {
-  int64_t size;
-  double matrix[6][3] = {};
-
-  explicit WeightTransform(int64_t tile) : size(tile + 2) {
-    static constexpr double kPoints4[5] = {0.0, 0.75, -0.75, 1.5, -1.5};
-    static constexpr double kPoints2[3] = {0.0, 1.0, -1.0};
-    const double* points = tile == 4 ? kPoints4 : kPoints2;
-    for (int64_t j = 0; j < size - 1; ++j) {
-      double scale = 1.0;
-      for (int64_t i = 0; i < size - 1; ++i) scale *= i == j ? 1.0 : points[j] - points[i];
-      double power = 1.0;
-      for (int64_t i = 0; i < 3; ++i, power *= points[j]) matrix[j][i] = power / scale;
-    }
-    matrix[size - 1][2] = 1.0;
+  WinogradCut(const ConvShape& shape, int64_t tile_size, int threads)
+      : tile(tile_size), points(winograd_points(tile_size)) {
+    const int64_t block = block_channels();
+    out_blocks = count_blocks(shape.out_channels, block);
+    in_channels = count_blocks(shape.in_channels, block) * block;
+    panels = count_blocks(out_blocks, HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)());
+    panel_floats = count_blocks(out_blocks, panels) * block;
+    weight_floats = panels * points * point_stride(shape.in_channels * panel_floats);
+    const auto float_bytes = static_cast<int64_t>(sizeof(float));
+    const int64_t tiles = shape.batch * count_blocks(shape.out_h(), tile) * count_blocks(shape.out_w(), tile);
+    const int64_t fitting = kRunBytes / (float_bytes * points * (in_channels + panel_floats));
+    const int64_t own_tiles = std::clamp(fitting, kLeastTiles, tiles_at_once(tile));
+    const int64_t bytes = float_bytes * weight_floats;
+    shares_runs = bytes > kMostWeights || (bytes > kCachedWeights && tiles < 2 * threads * own_tiles);
+    run_tiles = std::min(tiles, shares_runs ? tiles_of_shared_run(tile) : own_tiles);
+    if (shares_runs) weight_floats = 0;
   }
 
-  // u = G g G^T for one pair of channels.
-  void transform(const float* g, double* u) const {
-    double half[6][3];
-    for (int64_t i = 0; i < size; ++i) {
-      for (int64_t j = 0; j < 3; ++j) {
-        half[i][j] = matrix[i][0] * g[j] + matrix[i][1] * g[3 + j] + matrix[i][2] * g[6 + j];
+  Panel panel(int64_t index) const {
+    const int64_t first = out_blocks * index / panels;
+    return {first, out_blocks * (index + 1) / panels - first};
+  }
+  int64_t run_floats() const { return points * point_stride(run_tiles * in_channels); }
+  int64_t sums_floats() const { return points * point_stride(run_tiles * panel_floats); }
+  int64_t chunk_floats() const { return points * point_stride(kChunkChannels * panel_floats); }
+  // What each thread has for itself, behind what all share.
+  int64_t thread_floats() const { return sums_floats() + (shares_runs ? chunk_floats() : run_floats()); }
+  int64_t shared_floats() const { return shares_runs ? run_floats() : weight_floats; }
+};
+
+// A call of run_winograd().
+class Winograd {
+ public:
+  Winograd(const WinogradCut& cut, const WinogradRun& whole, float* workspace, Parallel& parallel)
+      : cut_(cut), whole_(whole), workspace_(workspace), parallel_(parallel) {
+    tiles_ = whole.shape.batch * whole.tile_rows * whole.tile_cols;
+    block_ = block_channels();
+    in_blocks_ = cut.in_channels / block_;
+  }
+
+  void run() { cut_.shares_runs ? run_shared() : run_own(); }
+
+ private:
+  // Run `index` of `runs` of about the same size.
+  WinogradRun part_of(int64_t index, int64_t runs) const {
+    WinogradRun run = whole_;
+    run.first = tiles_ * index / runs;
+    run.count = tiles_ * (index + 1) / runs - run.first;
+    return run;
+  }
+
+  float* thread_memory(int thread) const { return workspace_ + cut_.shared_floats() + thread * cut_.thread_floats(); }
+  const float* packed_panel(Panel panel) const {
+    return whole_.packed + kTaps * whole_.shape.in_channels * panel.first_block * block_;
+  }
+
+  // Where runs are not shared: the transformed weights of a panel, [point][channel][lane].
+  float* panel_weights(int64_t index) const { return workspace_ + index * (cut_.weight_floats / cut_.panels); }
+
+  void run_own() {
+    const int64_t channels = whole_.shape.in_channels;
+    const int64_t pieces = count_blocks(channels, kWeightChannelsPerTask);
+    parallel_.for_each(cut_.panels * pieces, [&](int64_t index, int) {
+      const Panel panel = cut_.panel(index / pieces);
+      const int64_t begin = index % pieces * kWeightChannelsPerTask;
+      const int64_t width = panel.blocks * block_;
+      HWY_DYNAMIC_DISPATCH(transform_winograd_weights)
+      (cut_.tile, packed_panel(panel), width, begin, std::min(begin + kWeightChannelsPerTask, channels), channels,
+       panel_weights(index / pieces) + begin * width);
+    });
+    // As many runs for each thread.
+    const int64_t threads = parallel_.threads();
+    const int64_t runs = std::min(tiles_, count_blocks(count_blocks(tiles_, cut_.run_tiles), threads) * threads);
+    parallel_.for_each(runs, [&](int64_t index, int thread) {
+      WinogradRun run = part_of(index, runs);
+      float* sums = thread_memory(thread);
+      run.transformed = sums + cut_.sums_floats();
+      HWY_DYNAMIC_DISPATCH(transform_winograd_input)(run, 0, in_blocks_ * run.count);
+      for (int64_t i = 0; i < cut_.panels; ++i) {
+        const Panel panel = cut_.panel(i);
+        const float* weights = panel_weights(i);
+        // Each point's weights are called while those of the point before are multiplied with.
+        const int64_t stride = point_stride(channels * panel.blocks * block_);
+        multiply(run, panel, 0, run.count, weights, 0, channels, sums, weights + stride, cut_.points * stride);
+        HWY_DYNAMIC_DISPATCH(transform_winograd_output)(run, panel.first_block, panel.blocks, 0, run.count, sums);
       }
-    }
-    for (int64_t i = 0; i < size; ++i) {
-      for (int64_t j = 0; j < size; ++j) {
-        u[i * size + j] = half[i][0] * matrix[j][0] + half[i][1] * matrix[j][1] + half[i][2] * matrix[j][2];
-      }
+    });
+  }
+
+  void run_shared() {
+    const int64_t runs = count_blocks(tiles_, cut_.run_tiles);
+    for (int64_t i = 0; i < runs; ++i) {
+      WinogradRun run = part_of(i, runs);
+      run.transformed = workspace_;
+      for_ranges(parallel_, in_blocks_ * run.count, transforms_per_task(cut_.tile),
+                 [&](int64_t begin, int64_t end, int) {
+                   HWY_DYNAMIC_DISPATCH(transform_winograd_input)(run, begin, end);
+                 });
+      // Where panels are too few for all threads, they share the tiles as well.
+      const int64_t wanted = count_blocks(parallel_.threads(), cut_.panels);
+      const int64_t parts = std::min(wanted, count_blocks(run.count, kLeastTiles));
+      parallel_.for_each(parts * cut_.panels, [&](int64_t index, int thread) {
+        const int64_t part = index % parts;
+        run_panel(run, cut_.panel(index / parts), run.count * part / parts, run.count * (part + 1) / parts,
+                  thread_memory(thread));
+      });
     }
   }
+
+  void run_panel(const WinogradRun& run, Panel panel, int64_t begin, int64_t end, float* sums) {
+    const int64_t channels = whole_.shape.in_channels;
+    const int64_t width = panel.blocks * block_;
+    const float* packed = packed_panel(panel);
+    float* weights = sums + cut_.sums_floats();
+    for (int64_t first = 0; first < channels; first += kChunkChannels) {
+      const int64_t last = std::min(first + kChunkChannels, channels);
+      HWY_DYNAMIC_DISPATCH(transform_winograd_weights)
+      (cut_.tile, packed, width, first, last, last - first, weights);
+      const int64_t next = std::min(kChunkChannels, channels - last);
+      multiply(run, panel, begin, end, weights, first, last - first, sums, packed + last * kTaps * width,
+               next * kTaps * width);
+    }
+    HWY_DYNAMIC_DISPATCH(transform_winograd_output)(run, panel.first_block, panel.blocks, begin, end, sums);
+  }
+
+  static void multiply(const WinogradRun& run, Panel panel, int64_t begin, int64_t end, const float* weights,
+                       int64_t first_channel, int64_t channels, float* sums, const float* prefetch,
+                       int64_t prefetch_floats) {
+    HWY_DYNAMIC_DISPATCH(multiply_winograd)
+    (run, panel.blocks, begin, end, weights, first_channel, channels, sums, prefetch, prefetch_floats);
+  }
+
+  const WinogradCut& cut_;
+  const WinogradRun& whole_;
+  float* workspace_;
+  Parallel& parallel_;
+  int64_t tiles_;
+  int64_t block_;
+  int64_t in_blocks_;
 };
 
 }  // namespace
 
-int64_t packed_winograd_size(const ConvShape& shape, int64_t tile) {
+int64_t packed_winograd_size(const ConvShape& shape) {
   const int64_t block = block_channels();
-  return winograd_points(tile) * shape.in_channels * count_blocks(shape.out_channels, block) * block;
+  return kTaps * shape.in_channels * count_blocks(shape.out_channels, block) * block;
 }
 
-void pack_winograd(const ConvShape& shape, int64_t tile, const float* weights, float* packed, Parallel& parallel) {
+void pack_winograd(const ConvShape& shape, const float* weights, float* packed, Parallel& parallel) {
+  const WinogradCut cut(shape, 2, 1);  // panels do not depend on the size of tiles
   const int64_t block = block_channels();
-  const int64_t blocks = count_blocks(shape.out_channels, block);
-  const int64_t panels = count_blocks(blocks, HWY_DYNAMIC_DISPATCH(winograd_panel_blocks)());
-  const int64_t points = winograd_points(tile);
-  const WeightTransform transform(tile);
-  parallel.for_each(panels, [&](int64_t panel, int) {
-    const int64_t first = blocks * panel / panels * block;
-    const int64_t width = blocks * (panel + 1) / panels * block - first;
-    float* out = packed + points * shape.in_channels * first;
-    for (int64_t i = 0; i < shape.in_channels; ++i) {
-      for (int64_t lane = 0; lane < width; ++lane) {
-        const int64_t channel = first + lane;
-        double u[winograd_points(4)] = {};
-        if (channel < shape.out_channels) transform.transform(weights + (channel * shape.in_channels + i) * 9, u);
-        for (int64_t point = 0; point < points; ++point) {
-          out[(point * shape.in_channels + i) * width + lane] = static_cast<float>(u[point]);
+  parallel.for_each(cut.panels, [&](int64_t index, int) {
+    const Panel panel = cut.panel(index);
+    const int64_t first = panel.first_block * block;
+    const int64_t width = panel.blocks * block;
+    float* out = packed + kTaps * shape.in_channels * first;
+    for (int64_t c = 0; c < shape.in_channels; ++c) {
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        for (int64_t lane = 0; lane < width; ++lane) {
+          const int64_t channel = first + lane;
+          *out++ = channel < shape.out_channels ? weights[(channel * shape.in_channels + c) * kTaps + tap] : 0.0F;
         }
       }
     }
@@ -410,47 +483,18 @@ void pack_winograd(const ConvShape& shape, int64_t tile, const float* weights, f
 }
 
 int64_t winograd_workspace_size(const ConvShape& shape, int64_t tile, int threads) {
-  const WinogradSizes sizes = winograd_sizes(shape, tile, threads);
-  const int64_t block = block_channels();
-  const int64_t in_channels = count_blocks(shape.in_channels, block) * block;
-  return winograd_points(tile) * (sizes.run_tiles * in_channels +
-                                  threads * std::min(tiles_at_once(tile), sizes.run_tiles) * sizes.panel_floats);
+  const WinogradCut cut(shape, tile, threads);
+  return cut.shared_floats() + threads * cut.thread_floats();
 }
 
 void run_winograd(const ConvShape& shape, int64_t tile, const float* packed, const ConstImage& in, const Image& out,
                   const ConvEpilogue& epilogue, RowRange rows, float* workspace, Parallel& parallel) {
-  const int threads = parallel.threads();
-  const WinogradSizes sizes = winograd_sizes(shape, tile, threads);
-  const int64_t block = block_channels();
-  const int64_t in_blocks = count_blocks(shape.in_channels, block);
-  const int64_t points = winograd_points(tile);
-  const int64_t at_once = tiles_at_once(tile);
-  float* scratch = workspace + points * sizes.run_tiles * in_blocks * block;
-  const int64_t scratch_size = points * std::min(at_once, sizes.run_tiles) * sizes.panel_floats;
-
-  WinogradRun run{tile, shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, workspace};
-  run.first_tile_row = rows.begin / tile;
-  run.tile_rows = count_blocks(rows.end, tile) - run.first_tile_row;
-  run.tile_cols = count_blocks(shape.out_w(), tile);
-  const int64_t tiles = shape.batch * run.tile_rows * run.tile_cols;
-  const auto transform = HWY_DYNAMIC_DISPATCH(transform_winograd_input);
-  const auto multiply = HWY_DYNAMIC_DISPATCH(multiply_winograd);
-  const int64_t runs = (tiles + sizes.run_tiles - 1) / sizes.run_tiles;
-  for (int64_t i = 0; i < runs; ++i) {
-    run.first = tiles * i / runs;
-    run.count = tiles * (i + 1) / runs - run.first;
-    for_ranges(parallel, in_blocks * run.count, transforms_per_task(tile),
-               [&](int64_t begin, int64_t end, int) { transform(run, begin, end); });
-    // Three tasks for each thread where that leaves tiles enough to reuse a weight.
-    const int64_t balanced = threads == 1 ? 1 : (3 * threads + sizes.panels - 1) / sizes.panels;
-    const int64_t parts = std::max(count_blocks(run.count, at_once), std::min(balanced, count_blocks(run.count, 24)));
-    parallel.for_each(parts * sizes.panels, [&](int64_t index, int thread) {
-      // Parts run fastest: they share the panel's weights.
-      const int64_t part = index % parts;
-      multiply(run, index / parts, run.count * part / parts, run.count * (part + 1) / parts,
-               scratch + thread * scratch_size);
-    });
-  }
+  const WinogradCut cut(shape, tile, parallel.threads());
+  WinogradRun whole{tile, shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, nullptr};
+  whole.first_tile_row = rows.begin / tile;
+  whole.tile_rows = count_blocks(rows.end, tile) - whole.first_tile_row;
+  whole.tile_cols = count_blocks(shape.out_w(), tile);
+  Winograd(cut, whole, workspace, parallel).run();
 }
 
 }  // namespace attune::kernels

@@ -1,15 +1,11 @@
-// 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3) and F(2x2, 3x3): a 6x6 tile of input gives a 4x4 tile of
-// output with 36 products for each pair of channels instead of 144, a 4x4 tile of input 2x2 outputs with 16 instead
-// of 36. `tile` is 4 or 2, the output rows and columns of a tile.
+// 3x3 convolution with stride 1 by Winograd's F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). A tile of input gives a tile of
+// output, two rows and columns smaller, by one product for each of the input's points and pair of channels: 64 instead
+// of 324, 36 instead of 144, 16 instead of 36. `tile` is 6, 4 or 2, the output rows and columns of a tile.
+// winograd_points.h has the mathematics.
 //
 // Internal to the convolution kernels: conv.h is the interface and says what holds of bits, rows and threads. Tiles are
 // anchored at output row 0, so rows are computed from the same numbers in whatever call they are asked for; the input
 // rows of whole tiles must be there.
-//
-// The interpolation points of tiles of 4 are 0, +-3/4, +-3/2 and infinity. Every constant of the input and output
-// transforms is exact in binary, and the error is several times smaller than with the usual 0, +-1, +-2: B. Barabasz et
-// al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020. Tiles of 2
-// have 0, +-1 and infinity.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +15,12 @@
 
 namespace attune::kernels {
 
-int64_t packed_winograd_size(const ConvShape& shape, int64_t tile);
+/// The floats of packed weights: the layer's own, those of the last block's unused output channels as zeros. They are
+/// transformed in each run, so that Winograd takes no more memory than the direct sum.
+int64_t packed_winograd_size(const ConvShape& shape);
 
-/// Transforms weights in double precision and packs them to [panel][point][in_channels][the panel's output channels].
-void pack_winograd(const ConvShape& shape, int64_t tile, const float* weights, float* packed, Parallel& parallel);
+/// Packs weights to [panel][in_channels][tap][the panel's output channels].
+void pack_winograd(const ConvShape& shape, const float* weights, float* packed, Parallel& parallel);
 
 int64_t winograd_workspace_size(const ConvShape& shape, int64_t tile, int threads);
 

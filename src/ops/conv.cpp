@@ -16,6 +16,7 @@
 #include "ops/axes.h"
 #include "ops/batch.h"
 #include "ops/direct_conv.h"
+#include "ops/direct_sums.h"
 #include "ops/element_types.h"
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
@@ -42,6 +43,7 @@ class Conv final : public Operator {
         groups_(node.attributes.get_int("group", 1)),
         activation_(parse_activation(node)),
         is_fused_(!node.domain.empty()),
+        allow_winograd_(node.attributes.get_int(kDirectSums, 0) == 0),
         factors_(node.attributes.get_tensor(kWeightFactors)) {
     if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
   }
@@ -286,7 +288,7 @@ class Conv final : public Operator {
     const bool planar = known && x.shape.rank() == 4;
     const int64_t height = planar ? out_size(0, layer.kernel_h) : (known ? 1 : 0);
     const int64_t width = known ? out_size(planar ? 1 : 0, layer.kernel_w) : 0;
-    return kernels::select_conv_kernel(layer, image_layout(layout), height, width);
+    return kernels::select_conv_kernel(layer, image_layout(layout), height, width, allow_winograd_);
   }
 
   Plan make_plan(const TensorView& x, const Shape& w, const TensorView& y, bool plain_residual) const {
@@ -307,6 +309,7 @@ class Conv final : public Operator {
       plan.shape.pad_top = vertical.pad_begin;
       plan.shape.pad_bottom = vertical.pad_end;
     }
+    plan.kernel = kernels::conv_kernel_for_images(plan.shape, plan.kernel);
     plan.stages_input = image_layout(x.layout) != kernels::conv_input_layout(plan.kernel);
     plan.stages_output = y.layout == Layout::kPlain;
     plan.stages_residual = plain_residual;
@@ -348,6 +351,7 @@ class Conv final : public Operator {
   int64_t groups_;
   kernels::Activation activation_;
   bool is_fused_;
+  bool allow_winograd_;
   Tensor factors_;
   PackedWeights weights_;  // for kernel_; null if they are not constant
   ConvKernel kernel_ = ConvKernel::kDirect;

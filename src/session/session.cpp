@@ -22,6 +22,7 @@
 #include "graph/graph.h"
 #include "onnx/reader.h"
 #include "onnx/writer.h"
+#include "optimize/forbid_winograd.h"
 #include "optimize/optimize.h"
 #include "optimize/standardize.h"
 #include "plan/plan_cache.h"
@@ -322,6 +323,7 @@ class InferenceSession::Impl {
     optimize_graph(graph, optimization_level(options_.graph_optimization_level), context);
     cancelled.check();
     optimized();
+    if (!config_flag(options_, "attune.winograd", true)) optimize::forbid_winograd(graph);
     return compile(std::move(graph), parallel);
   }
 
