@@ -8,13 +8,14 @@
 #include "ops/axes.h"
 #include "ops/batch.h"
 #include "ops/image_view.h"
+#include "ops/joins_inputs.h"
 #include "ops/movement.h"
 #include "ops/op_def.h"
 
 namespace attune::ops {
 namespace {
 
-class Concat final : public Operator {
+class Concat final : public Operator, public JoinsInputs {
  public:
   explicit Concat(const Node& node)
       : axis_(node.version >= 4 ? node.attributes.require_int("axis") : node.attributes.get_int("axis", 1)) {}
@@ -75,6 +76,24 @@ class Concat final : public Operator {
 
   uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
     return resolve_axis(axis_, outputs[0].rank()) == 0 ? 0 : batch_among(~uint64_t{0}, inputs, outputs);
+  }
+
+  std::vector<size_t> joined_inputs(std::span<const TensorView> inputs,
+                                    std::span<const TensorView> outputs) const override {
+    const TensorView& y = outputs[0];
+    const int joined = resolve_axis(axis_, y.rank());
+    const Shape physical = y.physical();
+    if (y.type == DataType::kString || physical.product(0, joined) != 1) return {};
+    const auto unit_bytes = static_cast<size_t>(strides_of(physical)[joined]) * element_size(y.type);
+    std::vector<size_t> offsets;
+    offsets.reserve(inputs.size());
+    int64_t at = 0;
+    for (const TensorView& x : inputs) {
+      const int64_t unit = physical_unit(y, joined);
+      offsets.push_back(at % unit == 0 ? static_cast<size_t>(at / unit) * unit_bytes : kMoved);
+      at += x.dim(joined);
+    }
+    return offsets;
   }
 
   void run(RunContext& context) const override {

@@ -7,6 +7,8 @@
 
 #include "attune/error.h"
 #include "ops/evaluate.h"
+#include "ops/joins_inputs.h"
+#include "plan/joined_values.h"
 
 namespace attune {
 namespace {
@@ -170,9 +172,8 @@ class Binder {
 
   void place_values() {
     find_output_values();
-    find_places({});
-    std::vector<RegionBlock> blocks = find_blocks({}, units_);
-    RegionLayout layout = lay_out_region(blocks, units_, followers());
+    std::vector<RegionBlock> blocks;
+    RegionLayout layout = lay_out_whole(blocks);
     const size_t most_bytes = options_.most_region_bytes - std::min(options_.most_region_bytes, state_.region_bytes);
     if (layout.bytes >= kLeastSplitBytes || layout.bytes > most_bytes) {
       describe_batch_steps();
@@ -195,6 +196,27 @@ class Binder {
     if (segment_->is_last) place_outputs();
   }
 
+  /// The layout without groups: with inputs of Concat in its output where that takes no more. Not where steps may run
+  /// at the same time: memory is free for a block when the step that first needs it waits for all that used it before,
+  /// and steps that make parts of one output do not wait for each other.
+  RegionLayout lay_out_whole(std::vector<RegionBlock>& blocks) {
+    find_places({});
+    blocks = find_blocks({}, units_);
+    RegionLayout apart = lay_out_region(blocks, units_, followers());
+    if (options_.concurrent) return apart;
+    const std::vector<Join> joins = find_joins();
+    if (joins.empty()) return apart;
+    joined_ = choose_joined_places(joins, live_in(blocks), program_.values.size());
+    find_places({});
+    blocks = find_blocks({}, units_);
+    RegionLayout layout = lay_out_region(blocks, units_, followers());
+    if (layout.bytes <= apart.bytes) return layout;
+    joined_.clear();
+    find_places({});
+    blocks = find_blocks({}, units_);
+    return apart;
+  }
+
   /// Which values share memory, and how long it is needed, when steps run in these groups.
   void find_places(std::span<const BatchGroup> groups) {
     const size_t count = program_.values.size();
@@ -205,6 +227,7 @@ class Binder {
     segment_->tensors = 0;
     roots_.assign(count, {});
     root_of_.assign(count, kNoRoot);
+    offset_of_.assign(count, 0);
     uses_.assign(count, 0);
     place_known_values();
     count_uses();
@@ -353,6 +376,8 @@ class Binder {
       if (value == kNoValue) continue;
       if (!state_.known[static_cast<size_t>(value)]) {
         segment_->values[static_cast<size_t>(value)] = {Place::kGiven, static_cast<int>(segment_->tensors++), 0};
+      } else if (is_joined(value)) {
+        place_joined(value, position);
       } else if (i != 0 || !share_input(step, value, position)) {
         make_root(value, position);
       }
@@ -372,6 +397,25 @@ class Binder {
     if (uses_[i] == kForever) root.last = last_position();
   }
 
+  bool is_joined(int value) const { return !joined_.empty() && joined_[static_cast<size_t>(value)].root >= 0; }
+
+  /// Puts a value where choose_joined_places() wants it. The first one of a root comes before the root's own value.
+  void place_joined(int value, int position) {
+    const auto i = static_cast<size_t>(value);
+    const JoinedPlace& place = joined_[i];
+    const auto r = static_cast<size_t>(place.root);
+    Root& root = roots_[r];
+    if (root_of_[r] == kNoRoot) {
+      root_of_[r] = place.root;
+      root = {position, position, bytes_of(place.root), 0, output_of_[r], true, {}};
+    }
+    root_of_[i] = place.root;
+    offset_of_[i] = place.offset;
+    root.readers = uses_[i] == kForever ? kForever : root.readers + uses_[i];
+    root.last = uses_[i] == kForever ? last_position() : std::max(root.last, position);
+    touch(root, position);
+  }
+
   int last_position() const { return static_cast<int>(segment_->steps.size()) - 1; }
 
   /// Lets output 0 lie where an input lies: always for a view, and in place when this step is the input's last reader,
@@ -381,7 +425,7 @@ class Binder {
     if (step.def->is_view && step.inputs[0] != kNoValue) {
       const auto input = static_cast<size_t>(step.inputs[0]);
       if (bytes_of(step.inputs[0]) != bytes_of(output)) return false;
-      if (root_of_[input] != kNoRoot) return join(output, root_of_[input], position);
+      if (root_of_[input] != kNoRoot) return join(output, step.inputs[0], position);
       // A view of memory that others own; never written to, and an output needs memory of its own. Where tensors lie
       // that a run makes, only that run knows.
       const PlannedValue& place = segment_->values[input];
@@ -406,19 +450,22 @@ class Binder {
         return place < static_cast<int>(step.inputs.size()) && step.inputs[static_cast<size_t>(place)] == input;
       });
       if (reads != overwritable) continue;
-      return join(output, root, position);
+      return join(output, input, position);
     }
     return false;
   }
 
-  bool join(int value, int root_value, int position) {
+  /// Lets a value lie where `other` lies, which is as large.
+  bool join(int value, int other, int position) {
     const auto i = static_cast<size_t>(value);
-    Root& root = roots_[static_cast<size_t>(root_value)];
+    const auto o = static_cast<size_t>(other);
+    Root& root = roots_[static_cast<size_t>(root_of_[o])];
     if (output_of_[i] >= 0) {
-      if (root.output >= 0) return false;  // each output has memory of its own
+      if (root.output >= 0 || root.bytes != bytes_of(value)) return false;  // each output has memory of its own
       root.output = output_of_[i];
     }
-    root_of_[i] = root_value;
+    root_of_[i] = root_of_[o];
+    offset_of_[i] = offset_of_[o];
     root.readers = uses_[i] == kForever ? kForever : root.readers + uses_[i];
     root.last = uses_[i] == kForever ? last_position() : std::max(root.last, position);
     touch(root, position);
@@ -433,6 +480,70 @@ class Binder {
     if (root.readers < kForever) --root.readers;
     root.last = std::max(root.last, position);
     touch(root, position);
+  }
+
+  // --- inputs of Concat that are made in its output ---
+
+  /// What choose_joined_places() asks of every Concat, once all have places of their own.
+  std::vector<Join> find_joins() const {
+    std::vector<Join> joins;
+    std::vector<int> maker;  // of each value, the position
+    std::vector<TensorView> inputs;
+    std::vector<TensorView> outputs;
+    for (int position = 0; position < step_count(); ++position) {
+      const Step& step = step_at(position);
+      const auto* joining = dynamic_cast<const JoinsInputs*>(step.op.get());
+      if (joining == nullptr || step.outputs[0] == kNoValue) continue;
+      if (root_of_[static_cast<size_t>(step.outputs[0])] == kNoRoot) continue;  // its shape depends on data
+      views_of(step, inputs, outputs);
+      const std::vector<size_t> offsets = joining->joined_inputs(inputs, outputs);
+      if (offsets.empty()) continue;
+      if (maker.empty()) maker = find_makers();
+      Join& join = joins.emplace_back();
+      join.output = step.outputs[0];
+      join.may_move = may_move(join.output, position);
+      join.own = own_memory(join.output, position);
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        const int value = step.inputs[i];
+        const int made = maker[static_cast<size_t>(value)];
+        JoinInput& input =
+            join.inputs.emplace_back(JoinInput{value, offsets[i], made >= 0 && may_move(value, made), {}});
+        if (input.may_move) input.own = own_memory(value, made);
+      }
+    }
+    return joins;
+  }
+
+  std::vector<int> find_makers() const {
+    std::vector<int> makers(program_.values.size(), -1);
+    for (int position = 0; position < step_count(); ++position) {
+      for (const int output : step_at(position).outputs) {
+        if (output != kNoValue) makers[static_cast<size_t>(output)] = position;
+      }
+    }
+    return makers;
+  }
+
+  bool may_move(int value, int made) const {
+    const auto i = static_cast<size_t>(value);
+    const Step& maker = step_at(made);
+    return root_of_[i] != kNoRoot && output_of_[i] < 0 && uses_[i] < kForever && bytes_of(value) > 0 &&
+           !(maker.def != nullptr && maker.def->is_view);
+  }
+
+  OwnMemory own_memory(int value, int made) const {
+    const Root& root = roots_[static_cast<size_t>(root_of_[static_cast<size_t>(value)])];
+    const bool is_own = root_of_[static_cast<size_t>(value)] == value && root.output < 0;
+    return {made, root.last, is_own ? root.bytes : 0};
+  }
+
+  /// What the region's blocks take while each step runs, one after another.
+  std::vector<size_t> live_in(std::span<const RegionBlock> blocks) const {
+    std::vector<size_t> live(static_cast<size_t>(step_count()), 0);
+    for (const RegionBlock& block : blocks) {
+      for (int i = block.first; i <= block.last; ++i) live[static_cast<size_t>(i)] += block.bytes;
+    }
+    return live;
   }
 
   // --- groups of steps that go through the batch in pieces ---
@@ -613,7 +724,9 @@ class Binder {
       segment_->blocks.push_back(block);
     }
     for (size_t i = 0; i < root_of_.size(); ++i) {
-      if (root_of_[i] != kNoRoot) segment_->values[i] = segment_->values[static_cast<size_t>(root_of_[i])];
+      if (root_of_[i] == kNoRoot || root_of_[i] == static_cast<int>(i)) continue;
+      segment_->values[i] = segment_->values[static_cast<size_t>(root_of_[i])];
+      segment_->values[i].offset += offset_of_[i];
     }
   }
 
@@ -673,6 +786,8 @@ class Binder {
   std::vector<ValueInfo> outputs_;
   std::vector<Root> roots_;
   std::vector<int> root_of_;
+  std::vector<size_t> offset_of_;    // by value: where in its root it lies
+  std::vector<JoinedPlace> joined_;  // by value; empty where no Concat has its inputs in its output
   std::vector<int> uses_;
   std::vector<int> output_of_;
   Units units_;

@@ -33,7 +33,7 @@ enum class Place : uint8_t {
 struct PlannedValue {
   Place place = Place::kNone;
   int index = 0;      ///< Of the input, output, bound tensor, or tensor of the run.
-  size_t offset = 0;  ///< Into the region.
+  size_t offset = 0;  ///< Into the region, or into the output's memory.
 };
 
 /// One step to run, with its scratch memory.

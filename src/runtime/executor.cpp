@@ -214,7 +214,7 @@ class Run {
           views_[i].data = const_cast<void*>(inputs_[static_cast<size_t>(planned.index)].raw());
           break;
         case Place::kOutput:
-          views_[i].data = output_memory(planned.index, segment);
+          views_[i].data = output_memory(planned.index, segment) + planned.offset;
           break;
         case Place::kStrings:
           accept(value, Tensor::allocate(DataType::kString, segment.shapes[i]));
@@ -243,13 +243,13 @@ class Run {
 
   /// Values that share an output's memory come here too, and may come first: what is reshaped into the output, say. The
   /// shape and the type are the output's own all the same.
-  void* output_memory(int index, const Segment& segment) {
+  std::byte* output_memory(int index, const Segment& segment) {
     Tensor& output = outputs_[static_cast<size_t>(index)];
     if (!output) {
       const auto value = static_cast<size_t>(program_.outputs[static_cast<size_t>(index)].value);
       output = allocate_output(index, program_.values[value].type, segment.shapes[value]);
     }
-    return output.raw();
+    return static_cast<std::byte*>(output.raw());
   }
 
   Tensor allocate_output(int index, DataType type, const Shape& shape) {
