@@ -19,6 +19,12 @@ constexpr int64_t kMostBoundElements = 4096;
 // What a tensor of a concrete shape may take at most; far above any machine, and safe to add up.
 constexpr int64_t kMostBytes = int64_t{1} << 46;
 
+double mebibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+std::string describe_largest(std::string_view name, const Shape& shape, size_t bytes) {
+  return fmt::format(" The largest tensor is '{}' of shape {}, {:.1f} MiB.", name, shape.to_string(), mebibytes(bytes));
+}
+
 class Binder {
  public:
   Binder(const Program& program, BindState& state, const BindOptions& options)
@@ -239,7 +245,6 @@ class Binder {
 
   /// Says what the plan needs, and names its largest tensor.
   [[noreturn]] void refuse(size_t bytes) const {
-    const auto mebibytes = [](size_t size) { return static_cast<double>(size) / (1 << 20); };
     const Root* largest = nullptr;
     for (const Root& root : roots_) {
       const bool counts = root.in_region && root.output < 0;
@@ -248,8 +253,7 @@ class Binder {
     std::string tensor;
     if (largest != nullptr) {
       const auto value = static_cast<size_t>(largest - roots_.data());
-      tensor = fmt::format(" The largest tensor is '{}' of shape {}, {:.1f} MiB.", program_.values[value].name,
-                           state_.shapes[value].to_string(), mebibytes(largest->bytes));
+      tensor = describe_largest(program_.values[value].name, state_.shapes[value], largest->bytes);
     }
     throw Error(ErrorCode::kRuntimeException,
                 fmt::format("A run with these input shapes needs {:.1f} MiB of activation memory; "
@@ -822,6 +826,17 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs) {
 
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options) {
   return Binder(program, state, options).bind();
+}
+
+std::string describe_largest_tensor(const Program& program, const Segment& segment) {
+  const Block* largest = nullptr;
+  for (const Block& block : segment.blocks) {
+    const bool counts = segment.values[static_cast<size_t>(block.value)].place == Place::kRegion;
+    if (counts && (largest == nullptr || block.bytes > largest->bytes)) largest = &block;
+  }
+  if (largest == nullptr) return {};
+  const auto value = static_cast<size_t>(largest->value);
+  return describe_largest(program.values[value].name, segment.shapes[value], largest->bytes);
 }
 
 std::vector<size_t> live_bytes(const Segment& segment) {

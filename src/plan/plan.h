@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "plan/batch_split.h"
@@ -130,6 +131,10 @@ BindState start_binding(const Program& program, std::span<const Shape> inputs);
 /// shapes contradict each other, kRuntimeException when a size overflows or BindOptions::most_region_bytes cannot be
 /// kept.
 std::shared_ptr<const Segment> bind_segment(const Program& program, BindState& state, const BindOptions& options);
+
+/// " The largest tensor is 'x' of shape {1,16,512,512}, 16.0 MiB.", of those that lie in the segment's region; nothing
+/// where none does. For messages about memory.
+std::string describe_largest_tensor(const Program& program, const Segment& segment);
 
 /// Bytes of intermediate tensors, outputs and scratch memory in use while each of the segment's steps runs, one after
 /// another.

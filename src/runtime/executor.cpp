@@ -119,8 +119,7 @@ class Run {
   void run_segment(const Segment& segment) {
     segment_ = &segment;
     const bool is_part = environment_.is_subgraph || !regions_.empty();
-    regions_.push_back(
-        environment_.regions.acquire(segment.region_bytes, is_part ? RegionUse::kPart : RegionUse::kRun));
+    regions_.push_back(acquire_region(segment, is_part ? RegionUse::kPart : RegionUse::kRun));
     region_ = regions_.back().data();
     tensors_.emplace_back(segment.tensors);
     place_values();
@@ -136,6 +135,18 @@ class Run {
       });
     }
     for (const OutputCopy& copy : segment.copies) copy_output(copy);
+  }
+
+  Region acquire_region(const Segment& segment, RegionUse use) {
+    try {
+      return environment_.regions.acquire(segment.region_bytes, use);
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::kRuntimeException,
+                  fmt::format("Failed to allocate {} bytes of activation memory.", segment.region_bytes));
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}. It is the activation memory of a run with these input shapes.{}",
+                                            error.text(), describe_largest_tensor(program_, segment)));
+    }
   }
 
   void run_unit(const Unit& unit, Lane& lane) {
@@ -260,8 +271,13 @@ class Run {
     }
     const size_t bytes = static_cast<size_t>(shape.elements()) * element_size(type);
     if (type == DataType::kString || bytes == 0) return Tensor::allocate(type, shape);
-    const std::shared_ptr<std::byte> memory = output_buffers_.acquire(bytes);
-    return Tensor::view(type, shape, memory.get(), memory);
+    try {
+      const std::shared_ptr<std::byte> memory = output_buffers_.acquire(bytes);
+      return Tensor::view(type, shape, memory.get(), memory);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}. It is the memory of output '{}' of shape {}.", error.text(),
+                                            program_.outputs[place].name, shape.to_string()));
+    }
   }
 
   void run_step(const Step& step, StepRun& context) const {
