@@ -19,6 +19,9 @@ enum class Source : uint8_t {
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// The number of floats in a line of the caches.
+constexpr int64_t kLineFloats = 16;
+
 // One task's piece of B, k_block() rows of some panels, is to stay in the second-level cache (1 MiB at least on
 // machines with AVX-512, 256-512 KiB on others) while all rows of A pass by.
 int64_t block_floats(const GemmTileKernels& kernels) { return kernels.panel >= 32 ? 128 * 1024 : 64 * 1024; }
@@ -77,6 +80,15 @@ bool changes_nothing(const GemmEpilogue& e) {
          e.activation.kind == Activation::Kind::kNone;
 }
 
+// What a call for panel `j` of `panels` asks for while it computes: its share of the rows of A that the next tile
+// reads. Those are `rows` rows of `k` floats.
+GemmAhead ahead_of_rows(const float* next, ptrdiff_t row_stride, int64_t rows, int64_t j, int64_t panels) {
+  if (rows == 0) return {};
+  const int64_t first = tile_begin(rows, panels, j);
+  const int64_t count = tile_begin(rows, panels, j + 1) - first;
+  return GemmAhead{next + first * row_stride, row_stride, kLineFloats, static_cast<int>(count)};
+}
+
 // Computes one rectangle. `workspace` is this thread's.
 void run_rectangle(const Product& p, const GemmOperands& operands, const Rectangle& r, float* workspace) {
   const GemmTileKernels& kernels = p.kernels;
@@ -93,6 +105,9 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
   // earlier blocks of k wait there.
   const float* start = epilogue.scale == 1.0F ? epilogue.residual : nullptr;
   if (start != nullptr) epilogue.residual = nullptr;
+  // So does the bias.
+  const float* start_bias = epilogue.scale == 1.0F ? epilogue.bias : nullptr;
+  if (start_bias != nullptr) epilogue.bias = nullptr;
   tile.start_row = epilogue.residual_stride;
   const GemmEpilogue* last_epilogue = changes_nothing(epilogue) ? nullptr : &epilogue;
   const bool in_place = epilogue.residual == operands.c;
@@ -132,6 +147,16 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
           tile.a = copied_a;
           tile.a_row = kCopiedStride;
         }
+        // What comes after this tile: the next one, of the next block of k or the same.
+        const bool is_last = i + 1 == r.tile_end;
+        const float* next_a = nullptr;
+        int64_t next_rows = 0;
+        if (p.strides.a_column == 1 && !(is_last && k_end == k)) {
+          const int64_t next = is_last ? r.tile_begin : i + 1;
+          const int64_t row = tile_begin(m, p.tiles, next);
+          next_rows = tile_begin(m, p.tiles, next + 1) - row;
+          next_a = operands.a + row * p.strides.a_row + (is_last ? k_end : k_begin);
+        }
         int64_t j = block_begin;
         while (j < block_end) {
           const bool in_workspace = j >= packed_begin;
@@ -150,6 +175,7 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
           }
           tile.column = j * panel_width;
           tile.c = operands.c + tile.row * tile.c_row + tile.column;
+          tile.start_bias = k_begin == 0 && start_bias != nullptr ? start_bias + tile.column : nullptr;
           tile.start = starts ? start + tile.row * tile.start_row + tile.column : nullptr;
           int64_t width = 1;
           GemmTileKernels::Function kernel = nullptr;
@@ -163,6 +189,13 @@ void run_rectangle(const Product& p, const GemmOperands& operands, const Rectang
             }
           }
           tile.columns = std::min(n - tile.column, width * panel_width);
+          tile.ahead_a = ahead_of_rows(next_a, p.strides.a_row, next_rows, j - block_begin, block_end - block_begin);
+          // The next tile of C lies to the right, or below at the beginning of the block.
+          const float* next_c = j + width < block_end
+                                    ? tile.c + width * panel_width
+                                    : operands.c + (tile.row + rows) * tile.c_row + block_begin * panel_width;
+          tile.ahead_c =
+              GemmAhead{next_c, kLineFloats, tile.c_row, static_cast<int>(divide_up(panel_width, kLineFloats))};
           if (kernel != nullptr) {
             kernel(tile);
           } else {

@@ -20,7 +20,7 @@ namespace attune::kernels {
 
 /// What is done to an element (i, j) of the product before it is stored, in this order:
 /// activation(scale * product + bias[j] + bias_rows[i] + residual[i * residual_stride + j]). In gemm_packed(), gemm()
-/// and gemm_batched() the residual begins the sum over k if the scale is 1.
+/// and gemm_batched() the residual and the bias begin the sum over k if the scale is 1.
 struct GemmEpilogue {
   float scale = 1.0F;
   const float* bias = nullptr;       ///< one for each column of C, or null

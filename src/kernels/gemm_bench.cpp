@@ -157,6 +157,26 @@ void packed(benchmark::State& state) {
   report(state, x.multiply_adds(), x.b_bytes());
 }
 
+// As in a model: the weights of every layer are others, and no cache holds all of them.
+void packed_cold(benchmark::State& state) {
+  Matrices x(state);
+  SpinningParallel parallel(static_cast<int>(state.range(3)));
+  const size_t size = packed_b_size(x.shape.k, x.shape.n);
+  constexpr size_t kFloats = size_t{24} << 20;
+  const size_t count = kFloats / size;
+  AlignedFloats weights(count * size, 0.25F);
+  GemmEpilogue epilogue;
+  epilogue.bias = x.bias.data();
+  size_t next = 0;
+  for (auto _ : state) {
+    const float* b = weights.data() + next % count * size;
+    gemm_packed(x.shape, {x.a.data(), x.shape.k, 1}, b, x.c.data(), x.shape.n, epilogue, parallel);
+    benchmark::ClobberMemory();
+    ++next;
+  }
+  report(state, x.multiply_adds(), x.b_bytes());
+}
+
 void unpacked(benchmark::State& state, bool transposed) {
   Matrices x(state);
   SpinningParallel parallel(static_cast<int>(state.range(3)));
@@ -204,6 +224,7 @@ void small_m_shapes(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(packed)->Name("gemm/packed")->Apply(large_shapes);
 BENCHMARK(packed)->Name("gemm/packed_small_m")->Apply(small_m_shapes);
+BENCHMARK(packed_cold)->Name("gemm/packed_cold")->Apply(large_shapes);
 BENCHMARK_CAPTURE(unpacked, rows, false)->Name("gemm/unpacked")->Apply(large_shapes);
 BENCHMARK_CAPTURE(unpacked, columns, true)->Name("gemm/unpacked_transposed")->Apply(large_shapes);
 BENCHMARK(nt_unpacked)->Name("gemm/nt_unpacked")->Apply(small_m_shapes);

@@ -27,6 +27,16 @@ constexpr int64_t kLanes = HWY_MAX_BYTES / sizeof(float);
 // How far ahead B is asked for: 4 KiB of a packed panel with AVX-512.
 constexpr ptrdiff_t kPrefetchRows = 32;
 
+// The number of floats in a line of the caches.
+constexpr int64_t kLineFloats = 16;
+
+// Into the second-level cache: the first is full of this tile.
+HWY_INLINE void ask_ahead(GemmAhead& ahead) {
+  const float* p = ahead.data;
+  for (int i = ahead.lines; i > 0; --i, p += ahead.line_step) __builtin_prefetch(p, 0, 2);
+  ahead.data += ahead.step;
+}
+
 // Where the last columns of a tile end: how many lanes of vector `j` exist.
 HWY_INLINE size_t lanes_left(int64_t columns, int j) {
   const int64_t left = columns - j * kLanes;
@@ -74,7 +84,11 @@ void finish_tile(const GemmTile& t, int64_t rows, const float* sums, int64_t sum
 }
 
 template <int kRows, int kVectors>
-void run_tile(const GemmTile& t) {
+void run_tile(const GemmTile& tile) {
+  // What is needed once in a while is to stay in memory, behind a pointer that is, too: gcc would hold it in vector
+  // registers, of which there is none left.
+  const GemmTile* volatile held = &tile;
+  const GemmTile& t = *held;
   const FloatTag d;
   // All loops over `sum` must be unrolled, or it lives on the stack.
   FloatVector sum[kRows][kVectors];
@@ -97,6 +111,13 @@ void run_tile(const GemmTile& t) {
       }
     }
   }
+  if (t.start_bias != nullptr) {
+    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
+      const float* bias = t.start_bias + j * kLanes;
+      const auto v = whole ? hn::LoadU(d, bias) : load_tail(d, bias, lanes_left(t.columns, j));
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) sum[i][j] = hn::Add(sum[i][j], v);
+    }
+  }
   // One pointer for each three rows: base + stride and base + 2 stride are addressing modes, and more pointers than
   // registers would be reloaded from the stack at each step.
   constexpr int kPointers = (kRows + 2) / 3;
@@ -107,35 +128,45 @@ void run_tile(const GemmTile& t) {
   const float* b = t.b;
   const ptrdiff_t b_row = t.b_row;
   const ptrdiff_t b_panel = t.b_panel;
-  for (int64_t k = t.k; k > 0; --k) {
-    FloatVector bv[kVectors];
-    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) bv[j] = hn::LoadU(d, b + (j / 2) * b_panel + (j % 2) * kLanes);
-    // The hardware follows one stream less far than a few rows of A leave time for: without this m = 4 reads B from
-    // memory at half the speed. Beyond the end of B it does nothing.
-    ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
-      hwy::Prefetch(b + (j / 2) * b_panel + (j % 2) * kLanes + kPrefetchRows * b_row);
+  GemmAhead ahead[2] = {t.ahead_a, t.ahead_c};
+  for (int64_t left = t.k; left > 0; left -= GemmAhead::kRowsPerAhead) {
+    asm volatile("" : "+m"(ahead));
+    for (GemmAhead& each : ahead) ask_ahead(each);
+    for (int64_t k = HWY_MIN(left, GemmAhead::kRowsPerAhead); k > 0; --k) {
+      FloatVector bv[kVectors];
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) bv[j] = hn::LoadU(d, b + (j / 2) * b_panel + (j % 2) * kLanes);
+      // The hardware follows one stream less far than a few rows of A leave time for: without this m = 4 reads B from
+      // memory at half the speed. Beyond the end of B it does nothing.
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
+        if (j % 2 * kLanes % kLineFloats == 0) {
+          hwy::Prefetch(b + (j / 2) * b_panel + (j % 2) * kLanes + kPrefetchRows * b_row);
+        }
+      }
+      b += b_row;
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+        const auto av = hn::Set(d, a[i / 3][(i % 3) * a_row]);
+        ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(av, bv[j], sum[i][j]);
+      }
+      ATTUNE_UNROLL for (int i = 0; i < kPointers; ++i) a[i] += a_column;
     }
-    b += b_row;
-    ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
-      const auto av = hn::Set(d, a[i / 3][(i % 3) * a_row]);
-      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(av, bv[j], sum[i][j]);
-    }
-    ATTUNE_UNROLL for (int i = 0; i < kPointers; ++i) a[i] += a_column;
   }
-  if (t.epilogue != nullptr) {
+  const GemmTile& end = *held;
+  if (end.epilogue != nullptr) {
     alignas(HWY_MAX_BYTES) float sums[kRows * kVectors * kLanes];
     ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
       ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, sums + (i * kVectors + j) * kLanes);
     }
-    finish_tile(t, kRows, sums, kVectors * kLanes);
-  } else if (whole) {
+    finish_tile(end, kRows, sums, kVectors * kLanes);
+  } else if (end.columns >= kVectors * kLanes) {
     ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
-      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, t.c + i * t.c_row + j * kLanes);
+      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, end.c + i * end.c_row + j * kLanes);
     }
   } else {
     ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
-      const size_t left = lanes_left(t.columns, j);
-      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) { store_tail(sum[i][j], d, t.c + i * t.c_row + j * kLanes, left); }
+      const size_t left = lanes_left(end.columns, j);
+      ATTUNE_UNROLL for (int i = 0; i < kRows; ++i) {
+        store_tail(sum[i][j], d, end.c + i * end.c_row + j * kLanes, left);
+      }
     }
   }
 }

@@ -8,6 +8,18 @@
 
 namespace attune::kernels {
 
+/// Lines of memory that a later call will read or write: the loop over k asks for `lines` of them, each `line_step`
+/// floats behind the one before, at k = 0, kRowsPerAhead, ..., moving on by `step` floats each time. A miss of the
+/// first-level cache would stop the sums, and no hardware foresees a matrix's next tile. Addresses may be invalid.
+struct GemmAhead {
+  static constexpr int64_t kRowsPerAhead = 16;
+
+  const float* data = nullptr;
+  ptrdiff_t line_step = 0;
+  ptrdiff_t step = 0;
+  int lines = 0;
+};
+
 /// One call: C[rows x columns] (+)= A[rows x k] B[k x columns], all strides in floats.
 struct GemmTile {
   const float* a = nullptr;
@@ -23,11 +35,14 @@ struct GemmTile {
   bool accumulate = false;  ///< start from `start` instead of 0, or from C if that is null
   const float* start = nullptr;
   ptrdiff_t start_row = 0;
+  const float* start_bias = nullptr;  ///< one for each column, which the sums begin with or, after `start`, take first
   /// Applied to the sums if not null; then `row` and `column` are the tile's place in the matrix whose bias and
   /// residual the epilogue points to.
   const GemmEpilogue* epilogue = nullptr;
   int64_t row = 0;
   int64_t column = 0;
+  GemmAhead ahead_a;
+  GemmAhead ahead_c;
 };
 
 /// The kernels of a target. A tile's rows are 1 to max_rows.
