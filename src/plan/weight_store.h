@@ -10,6 +10,7 @@
 
 #include "base/function_ref.h"
 #include "ops/operator.h"
+#include "plan/weight_memory.h"
 
 namespace attune {
 
@@ -24,6 +25,7 @@ class WeightStore {
   size_t bytes() const { return bytes_; }
 
  private:
+  WeightMemory memory_;
   std::map<std::pair<const void*, std::string>, PackedWeights> entries_;
   size_t bytes_ = 0;
 };
