@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "attune/error.h"
@@ -56,15 +57,25 @@ class Cumulative final : public Operator {
     const int64_t size = view.dim(static_cast<int>(axis));
     const int64_t inner = view.shape().product(static_cast<int>(axis) + 1, view.rank());
     if (outer * size * inner == 0) return;
-    const int64_t pieces = (inner + kColumns - 1) / kColumns;
-    for_ranges(context.parallel(), outer * pieces, kCheapGrain / (size * std::min(inner, kColumns)),
-               [&](int64_t begin, int64_t end, int) {
-                 for (int64_t task = begin; task < end; ++task) {
-                   const int64_t start = task % pieces * kColumns;
-                   const int64_t place = task / pieces * size * inner + start;
-                   add_up_columns(x + place, y + place, size, inner, std::min(kColumns, inner - start));
-                 }
-               });
+    if (inner == 1) {
+      for_ranges(
+          context.parallel(), outer, divide_up(kCheapGrain, 4 * size * kRows) * kRows,
+          [&](int64_t begin, int64_t end, int) { add_up_rows(x + begin * size, y + begin * size, end - begin, size); });
+      return;
+    }
+    // Columns do not depend on each other, so threads may share them out; as wide as can be, since each piece of a row
+    // is a page of its own to the hardware's prefetching.
+    const int64_t threads = context.parallel().threads();
+    const int64_t wanted = divide_up(threads, outer);
+    const int64_t width = std::min(inner, std::max(kLeastColumns, divide_up(inner, wanted * 16) * 16));
+    const int64_t pieces = divide_up(inner, width);
+    for_ranges(context.parallel(), outer * pieces, kCheapGrain / (size * width), [&](int64_t begin, int64_t end, int) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t start = task % pieces * width;
+        const int64_t place = task / pieces * size * inner + start;
+        add_up_columns(x + place, y + place, size, inner, std::min(width, inner - start));
+      }
+    });
   }
 
   template <class T>
@@ -77,10 +88,51 @@ class Cumulative final : public Operator {
     for (int64_t column = 0; column < columns; ++column) y[column] = exclusive_ ? T{kProduct} : x[column];
     for (int64_t i = 1; i < size; ++i) {
       const T* addend = exclusive_ ? x : x + step;
+      if (i + kRowsAhead < size) {
+        ask_ahead(x + kRowsAhead * step, columns);
+        ask_ahead(y + kRowsAhead * step, columns);
+      }
       add_row(y, addend, y + step, columns);
       x += step;
       y += step;
     }
+  }
+
+  /// A row of another page comes as a surprise to the hardware, which follows addresses within a page.
+  template <class T>
+  static void ask_ahead(const T* row, int64_t columns) {
+    constexpr int64_t kLine = 64 / sizeof(T);
+    for (int64_t column = 0; column < columns; column += kLine) __builtin_prefetch(row + column);
+  }
+
+  /// Dense rows along the axis, kRows at once: each waits for its last sum, the others meanwhile go on.
+  template <class T>
+  void add_up_rows(const T* x, T* y, int64_t rows, int64_t size) const {
+    int64_t row = 0;
+    for (; row + kRows <= rows; row += kRows) add_up_some_rows<kRows>(x + row * size, y + row * size, size);
+    for (; row < rows; ++row) add_up_some_rows<1>(x + row * size, y + row * size, size);
+  }
+
+  template <int kCount, class T>
+  void add_up_some_rows(const T* x, T* y, int64_t size) const {
+    std::array<T, kCount> total;
+    total.fill(T{kProduct});
+    for (int64_t i = 0; i < size; ++i) {
+      const int64_t at = reverse_ ? size - 1 - i : i;
+      for (int64_t row = 0; row < kCount; ++row) {
+        T& sum = total[static_cast<size_t>(row)];
+        const T before = sum;
+        const T addend = x[row * size + at];
+        // The first is copied: 0 + -0 would be 0.
+        sum = i == 0 && !exclusive_ ? addend : combine(before, addend);
+        y[row * size + at] = exclusive_ ? before : sum;
+      }
+    }
+  }
+
+  template <class T>
+  static T combine(T a, T b) {
+    return kProduct ? wrapping_mul(a, b) : wrapping_add(a, b);
   }
 
   /// out = a + b or a * b; long rows of floats by the kernel.
@@ -90,10 +142,14 @@ class Cumulative final : public Operator {
     if constexpr (std::is_same_v<T, float> && !kProduct) {
       if (n >= kLeastVector) return kernels::map_binary(kernels::BinaryFunction::kAdd, a, 1, b, 1, out, n);
     }
-    for (int64_t i = 0; i < n; ++i) out[i] = kProduct ? wrapping_mul(a[i], b[i]) : wrapping_add(a[i], b[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = combine(a[i], b[i]);
   }
 
-  static constexpr int64_t kColumns = 256;
+  static constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+  static constexpr int64_t kLeastColumns = 256;
+  static constexpr int kRows = 4;
+  static constexpr int64_t kRowsAhead = 2;
 
   bool exclusive_;
   bool reverse_;

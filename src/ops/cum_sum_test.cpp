@@ -49,6 +49,34 @@ TEST(CumSum, ManyColumns) {
   OpTest("CumSum").input(x).input<int64_t>({}, {1}).output(y).tolerance(0, 0).run();
 }
 
+TEST(CumSum, ManyRows) {
+  // Rows go through in groups, the last ones alone; each is what it would be alone.
+  for (const int64_t exclusive : {0, 1}) {
+    for (const int64_t reverse : {0, 1}) {
+      constexpr size_t kSize = 37;
+      const Tensor x = random_floats({11, kSize}, 2);
+      Tensor y = Tensor::allocate(DataType::kFloat, Shape{11, kSize});
+      for (size_t r = 0; r < 11; ++r) {
+        float total = 0;
+        for (size_t step = 0; step < kSize; ++step) {
+          const size_t i = r * kSize + (reverse != 0 ? kSize - 1 - step : step);
+          const float before = total;
+          total += x.values<float>()[i];
+          y.values<float>()[i] = exclusive != 0 ? before : total;
+        }
+      }
+      OpTest("CumSum")
+          .attribute("exclusive", exclusive)
+          .attribute("reverse", reverse)
+          .input(x)
+          .input<int64_t>({}, {-1})
+          .output(y)
+          .tolerance(0, 0)
+          .run();
+    }
+  }
+}
+
 TEST(CumSum, EmptyAndInvalid) {
   OpTest("CumSum").input<float>({2, 0}, {}).input<int64_t>({}, {1}).output<float>({2, 0}, {}).run();
   OpTest("CumSum")
