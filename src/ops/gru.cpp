@@ -1,5 +1,4 @@
-// GRU: https://onnx.ai/onnx/operators/onnx__GRU.html, versions 1 to 22, float and the half types.
-// Gap: double, which onnxruntime lacks too.
+// GRU: https://onnx.ai/onnx/operators/onnx__GRU.html, versions 1 to 22, float, double and the half types.
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -93,7 +92,7 @@ const OpDef& gru() {
                  {"sequence_lens", "T1", Occurrence::kOptional},
                  {"initial_h", "T", Occurrence::kOptional}},
       .outputs = {{"Y", "T", Occurrence::kOptional}, {"Y_h", "T", Occurrence::kOptional}},
-      .types = {{"T", kFloatOnly | kHalves.widened()}, {"T1", {DataType::kInt32}}},
+      .types = {{"T", kFloats}, {"T1", {DataType::kInt32}}},
       .make = make_gru,
       .flushes_denormals = true,
   };

@@ -1,6 +1,5 @@
-// LSTM: https://onnx.ai/onnx/operators/onnx__LSTM.html, versions 1 to 22, float and the half types. Clipping is
+// LSTM: https://onnx.ai/onnx/operators/onnx__LSTM.html, versions 1 to 22, float, double and the half types. Clipping is
 // onnxruntime's: it cuts the inputs of the gates' activations, not the cell.
-// Gap: double, which onnxruntime lacks too.
 #include "kernels/gemm.h"
 #include "kernels/recurrent_gates.h"
 #include "ops/op_def.h"
@@ -50,7 +49,7 @@ const OpDef& lstm() {
       .outputs = {{"Y", "T", Occurrence::kOptional},
                   {"Y_h", "T", Occurrence::kOptional},
                   {"Y_c", "T", Occurrence::kOptional}},
-      .types = {{"T", kFloatOnly | kHalves.widened()}, {"T1", {DataType::kInt32}}},
+      .types = {{"T", kFloats}, {"T1", {DataType::kInt32}}},
       .make = make_operator<Lstm>,
       .flushes_denormals = true,
   };

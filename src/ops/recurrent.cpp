@@ -10,6 +10,7 @@
 #include "kernels/gemm.h"
 #include "ops/axes.h"
 #include "ops/recurrent_activations.h"
+#include "ops/recurrent_double.h"
 
 namespace attune::ops {
 namespace {
@@ -170,7 +171,8 @@ void RecurrentOperator::pack(const float* weights, const Shape& shape, std::span
 void RecurrentOperator::pack_constant(PrepareContext& context, int input, std::string_view name,
                                       std::span<const GateRange> ranges, Packed& packed) const {
   const Tensor* constant = context.input(input).constant;
-  if (constant == nullptr || constant->shape().rank() != 3 || constant->elements() == 0) return;
+  if (constant == nullptr || constant->type() != DataType::kFloat) return;
+  if (constant->shape().rank() != 3 || constant->elements() == 0) return;
   const Shape& shape = constant->shape();
   // A run will say what is wrong with it.
   if (shape[0] != directions() || shape[1] % kind_.gates != 0) return;
@@ -216,6 +218,7 @@ RecurrentOperator::Memory RecurrentOperator::take_memory(WorkspaceCursor& cursor
 }
 
 size_t RecurrentOperator::workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView>, int) const {
+  if (inputs[kX].type == DataType::kDouble) return 0;
   WorkspaceCursor cursor;
   take_memory(cursor, sizes(inputs));
   return cursor.bytes();
@@ -370,6 +373,7 @@ void RecurrentOperator::run(RunContext& context) const {
                   fmt::format("sequence_lens has {} for sequences of {}.", lengths[b], s.times));
     }
   }
+  if (context.input(kX).type == DataType::kDouble) return run_double(context, s);
   WorkspaceCursor cursor(context.workspace());
   const Memory memory = take_memory(cursor, s);
   begin(context, s, memory);
@@ -390,6 +394,37 @@ void RecurrentOperator::run(RunContext& context) const {
                });
   }
   finish(context, s, memory);
+}
+
+void RecurrentOperator::run_double(RunContext& context, const Sizes& s) const {
+  const auto input = [&](int i) -> const double* {
+    return context.has_input(i) ? context.input(i).as<double>() : nullptr;
+  };
+  const auto output = [&](int i) -> double* {
+    return context.has_output(i) ? context.output(i).as<double>() : nullptr;
+  };
+  DoubleRecurrentLayer layer;
+  layer.times = s.times;
+  layer.batch = s.batch;
+  layer.inputs = s.inputs;
+  layer.units = s.units;
+  layer.gates = kind_.gates;
+  layer.linear_before_reset = first_own_bias() < kind_.gates;
+  layer.batch_first = batch_first_;
+  layer.reverse = reverse_;
+  layer.functions = gates_;
+  layer.x = input(kX);
+  layer.w = input(kW);
+  layer.r = input(kR);
+  layer.bias = input(kB);
+  layer.lengths = s.has_lengths ? context.input(kLengths).as<int32_t>() : nullptr;
+  layer.initial_h = input(kInitialH);
+  layer.initial_cell = input(kInitialC);
+  layer.peepholes = input(kPeepholes);
+  layer.y = output(0);
+  layer.last_h = output(1);
+  layer.last_cell = output(2);
+  run_recurrent_double(layer, context.parallel());
 }
 
 double RecurrentOperator::flops(std::span<const TensorView> inputs, std::span<const TensorView>) const {

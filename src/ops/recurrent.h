@@ -33,9 +33,9 @@ struct RecurrentStep {
   Parallel* parallel = nullptr;
 };
 
-/// Float; half types are widened. The products of the inputs of many times are one matrix product; those of the states
-/// follow one time after another. Directions and parts of the batch run in parallel. Samples are independent of each
-/// other, bit by bit.
+/// Float; half types are widened; double goes its own way (recurrent_double.h). The products of the inputs of many
+/// times are one matrix product; those of the states follow one time after another. Directions and parts of the batch
+/// run in parallel. Samples are independent of each other, bit by bit.
 class RecurrentOperator : public Operator {
  public:
   RecurrentOperator(const Node& node, const RecurrentKind& kind);
@@ -100,6 +100,7 @@ class RecurrentOperator : public Operator {
   void go(RunContext& context, const Sizes& sizes, const Memory& memory, int64_t task, int64_t first_step,
           int64_t steps, Parallel& parallel) const;
   void finish(RunContext& context, const Sizes& sizes, const Memory& memory) const;
+  void run_double(RunContext& context, const Sizes& sizes) const;
 
   RecurrentKind kind_;
   int64_t hidden_size_;

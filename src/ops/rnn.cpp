@@ -1,5 +1,4 @@
-// RNN: https://onnx.ai/onnx/operators/onnx__RNN.html, versions 1 to 22, float and the half types.
-// Gap: double, which onnxruntime lacks too.
+// RNN: https://onnx.ai/onnx/operators/onnx__RNN.html, versions 1 to 22, float, double and the half types.
 #include "kernels/gemm.h"
 #include "kernels/recurrent_gates.h"
 #include "ops/op_def.h"
@@ -40,7 +39,7 @@ const OpDef& rnn() {
                  {"sequence_lens", "T1", Occurrence::kOptional},
                  {"initial_h", "T", Occurrence::kOptional}},
       .outputs = {{"Y", "T", Occurrence::kOptional}, {"Y_h", "T", Occurrence::kOptional}},
-      .types = {{"T", kFloatOnly | kHalves.widened()}, {"T1", {DataType::kInt32}}},
+      .types = {{"T", kFloats}, {"T1", {DataType::kInt32}}},
       .make = make_operator<Rnn>,
       .flushes_denormals = true,
   };

@@ -187,6 +187,40 @@ def test_half_precision(op: str) -> None:
         np.testing.assert_allclose(result.astype(np.float32), reference, atol=4e-3)
 
 
+DOUBLE_CASES: list[dict[str, Any]] = [
+    {},
+    {"direction": "reverse", "bias": False, "initial": False},
+    {"direction": "bidirectional", "lengths": [5, 0, 2]},
+    {"direction": "bidirectional", "layout": 1},
+    {"clip": 0.2, "constant": False},
+    {"linear_before_reset": 1, "lengths": [1, 4, 5]},
+    {"peepholes": True, "direction": "bidirectional"},
+    {"input_forget": 1},
+    *({"activations": name} for name in ALL_ACTIVATIONS),
+]
+
+
+@pytest.mark.parametrize("case", DOUBLE_CASES, ids=str)
+@pytest.mark.parametrize("op", GATES)
+def test_double(op: str, case: dict[str, Any]) -> None:
+    """onnxruntime has no such layers: they must be float's, but for rounding."""
+    case = dict(case)
+    if (op != "GRU" and "linear_before_reset" in case) or (op != "LSTM" and {"peepholes", "input_forget"} & set(case)):
+        return
+    if "activations" in case:
+        count = {"RNN": 1, "GRU": 2, "LSTM": 3}[op]
+        more = {"activation_alpha": [0.4] * count, "activation_beta": [0.3] * count}
+        case |= {"activations": [case["activations"]] * count, **more}
+    single, feed = layer(op, (5, 3, 4, 9), **case)
+    double, wide = layer(op, (5, 3, 4, 9), dtype=np.float64, **case)
+    results = run(attune, double, wide)
+    for result, reference in zip(results, run(attune, single, feed), strict=True):
+        assert result.dtype == np.float64
+        np.testing.assert_allclose(result, reference, rtol=1e-5, atol=2e-6)
+    for result, other in zip(results, run(attune, double, wide, 3), strict=True):
+        assert result.tobytes() == other.tobytes()
+
+
 @pytest.mark.parametrize("attributes", [{}, {"linear_before_reset": 1}])
 @pytest.mark.parametrize("op", GATES)
 def test_the_same_bits(op: str, attributes: dict[str, int]) -> None:
