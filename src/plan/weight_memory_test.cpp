@@ -28,7 +28,9 @@ TEST(WeightMemory, PiecesAreAlignedAndApart) {
     for (size_t at = 0; at < sizes[i]; at += 997) {
       ASSERT_EQ(pieces[i].get()[at], static_cast<std::byte>(i)) << "piece " << i;
     }
-    if (sizes[i] > 0) ASSERT_EQ(pieces[i].get()[sizes[i] - 1], static_cast<std::byte>(i)) << "piece " << i;
+    if (sizes[i] > 0) {
+      ASSERT_EQ(pieces[i].get()[sizes[i] - 1], static_cast<std::byte>(i)) << "piece " << i;
+    }
   }
 }
 
