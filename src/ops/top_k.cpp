@@ -57,7 +57,7 @@ class TopK final : public Operator {
 
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView>, int threads) const override {
     const int axis = resolve_axis(axis_, inputs[0].rank());
-    return static_cast<size_t>(inputs[0].dim(axis)) * sizeof(int64_t) * static_cast<size_t>(threads);
+    return static_cast<size_t>(inputs[0].dim(axis)) * kScratchBytes * static_cast<size_t>(threads);
   }
 
   void run(RunContext& context) const override {
@@ -96,6 +96,14 @@ class TopK final : public Operator {
                 fmt::format("k argument [{}] should not be greater than specified axis dim value [{}]", count, dim));
   }
 
+  /// One of the best so far.
+  template <class T>
+  struct Kept {
+    T value;
+    int64_t index;
+  };
+  static constexpr size_t kScratchBytes = sizeof(int64_t) + sizeof(Kept<int64_t>);  // for an element of a row
+
   /// `before(a, b)`: value a comes before value b. `may_precede`, one comparison, holds wherever that does.
   template <class T, class Before, class MayPrecede>
   static void select(const RunContext& context, int axis, int64_t count, const TensorView& values,
@@ -104,10 +112,12 @@ class TopK final : public Operator {
     const int64_t extent = x.dim(axis);
     const int64_t inner = x.shape().product(axis + 1, x.rank());
     const int64_t rows = x.shape().product(0, axis) * inner;
-    auto* scratch = reinterpret_cast<int64_t*>(context.workspace().data());
+    std::byte* scratch = context.workspace().data();
     for_ranges(context.parallel(), rows, std::max<int64_t>(8192 / extent, 1),
                [&](int64_t begin, int64_t end, int thread) {
-                 int64_t* order = scratch + thread * extent;
+                 std::byte* own = scratch + static_cast<size_t>(thread * extent) * kScratchBytes;
+                 auto* order = reinterpret_cast<int64_t*>(own);
+                 auto* kept = reinterpret_cast<Kept<T>*>(order + extent);
                  for (int64_t row = begin; row < end; ++row) {
                    const T* in = x.as<T>() + row / inner * extent * inner + row % inner;
                    const auto first = [&](int64_t a, int64_t b) {
@@ -120,15 +130,14 @@ class TopK final : public Operator {
                      for (int64_t i = 1; i < extent; ++i) {
                        if (before(in[i * inner], in[order[0] * inner])) order[0] = i;
                      }
+                   } else if (count < extent / 8) {
+                     // A heap of the best wins while it is small against the row.
+                     select_by_heap(in, inner, kept, count, extent, before, may_precede);
+                     for (int64_t i = 0; i < count; ++i) order[i] = kept[i].index;
                    } else {
                      std::iota(order, order + extent, int64_t{0});
-                     // A heap of the best wins while it is small against the row.
-                     if (count < extent / 8) {
-                       select_by_heap(in, inner, order, count, extent, before, may_precede, first);
-                     } else {
-                       std::nth_element(order, order + count - 1, order + extent, first);
-                       std::sort(order, order + count, first);
-                     }
+                     std::nth_element(order, order + count - 1, order + extent, first);
+                     std::sort(order, order + count, first);
                    }
                    const int64_t out = row / inner * count * inner + row % inner;
                    for (int64_t i = 0; i < count; ++i) {
@@ -139,22 +148,31 @@ class TopK final : public Operator {
                });
   }
 
-  /// The best `count` of a row, sorted, at the front of `order`. Most elements are no better than the worst of those
-  /// kept, which one comparison with a value at hand tells; among equals the earlier one stays.
-  template <class T, class Before, class MayPrecede, class First>
-  static void select_by_heap(const T* in, int64_t inner, int64_t* order, int64_t count, int64_t extent, Before before,
-                             MayPrecede may_precede, First first) {
-    std::make_heap(order, order + count, first);
-    T worst = in[order[0] * inner];
+  /// The best `count` of a row, sorted. Most elements are no better than the worst of those kept, which one comparison
+  /// with a value at hand tells; among equals the earlier one stays.
+  template <class T, class Before, class MayPrecede>
+  static void select_by_heap(const T* in, int64_t inner, Kept<T>* kept, int64_t count, int64_t extent, Before before,
+                             MayPrecede may_precede) {
+    const auto first = [&](const Kept<T>& a, const Kept<T>& b) {
+      return before(a.value, b.value) || (!before(b.value, a.value) && a.index < b.index);
+    };
+    for (int64_t i = 0; i < count; ++i) kept[i] = {in[i * inner], i};
+    std::make_heap(kept, kept + count, first);
     for (int64_t i = count; i < extent; ++i) {
       const T value = in[i * inner];
-      if (!may_precede(value, worst) || !before(value, worst)) continue;
-      std::pop_heap(order, order + count, first);
-      order[count - 1] = i;
-      std::push_heap(order, order + count, first);
-      worst = in[order[0] * inner];
+      if (!may_precede(value, kept[0].value) || !before(value, kept[0].value)) continue;
+      // Takes the worst one's place and sinks, which is half of the work of popping and pushing.
+      const Kept<T> fresh{value, i};
+      int64_t place = 0;
+      for (int64_t child = 1; child < count; child = 2 * place + 1) {
+        if (child + 1 < count && first(kept[child], kept[child + 1])) ++child;
+        if (!first(fresh, kept[child])) break;
+        kept[place] = kept[child];
+        place = child;
+      }
+      kept[place] = fresh;
     }
-    std::sort_heap(order, order + count, first);
+    std::sort_heap(kept, kept + count, first);
   }
 
   int64_t axis_;
