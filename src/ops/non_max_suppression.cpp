@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <vector>
@@ -30,15 +31,52 @@ Box read_box(const float* p, bool is_center) {
   return box;
 }
 
-/// Whether the intersection is more than `threshold` of the union; never for boxes without an area.
-bool overlaps(const Box& a, const Box& b, float threshold) {
-  const float width = std::min(a.x_high, b.x_high) - std::max(a.x_low, b.x_low);
-  const float height = std::min(a.y_high, b.y_high) - std::max(a.y_low, b.y_low);
-  if (width <= 0 || height <= 0 || a.area <= 0 || b.area <= 0) return false;
-  const float both = width * height;
-  const float either = a.area + b.area - both;
-  return either > 0 && both / either > threshold;
-}
+/// The boxes that stay, a group beside each other so that compilers compare with several at once. Places that are still
+/// free have no area, and hide nothing.
+class KeptBoxes {
+ public:
+  void add(const Box& box) {
+    const auto place = static_cast<size_t>(count_++) % kGroup;
+    if (place == 0) groups_.emplace_back();
+    Group& group = groups_.back();
+    group.y_low[place] = box.y_low;
+    group.x_low[place] = box.x_low;
+    group.y_high[place] = box.y_high;
+    group.x_high[place] = box.x_high;
+    group.area[place] = box.area;
+  }
+
+  /// Whether the intersection with any of them is more than `threshold` of the union; never for boxes without an area.
+  bool hide(const Box& box, float threshold) const {
+    if (!(box.area > 0)) return false;
+    for (const Group& group : groups_) {
+      int32_t hidden = 0;
+      for (size_t i = 0; i < kGroup; ++i) {
+        const float width = std::min(box.x_high, group.x_high[i]) - std::max(box.x_low, group.x_low[i]);
+        const float height = std::min(box.y_high, group.y_high[i]) - std::max(box.y_low, group.y_low[i]);
+        const float both = width * height;
+        const float either = box.area + group.area[i] - both;
+        hidden |= static_cast<int32_t>(width > 0) & static_cast<int32_t>(height > 0) &
+                  static_cast<int32_t>(group.area[i] > 0) & static_cast<int32_t>(either > 0) &
+                  static_cast<int32_t>(both / either > threshold);
+      }
+      if (hidden != 0) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr size_t kGroup = 16;
+  struct Group {
+    std::array<float, kGroup> y_low{};
+    std::array<float, kGroup> x_low{};
+    std::array<float, kGroup> y_high{};
+    std::array<float, kGroup> x_high{};
+    std::array<float, kGroup> area{};
+  };
+  std::vector<Group> groups_;
+  int64_t count_ = 0;
+};
 
 struct Limits {
   int64_t most = 0;
@@ -69,17 +107,15 @@ std::vector<int64_t> select(const float* boxes, const float* scores, int64_t cou
   }
   std::make_heap(candidates.begin(), candidates.end());
   std::vector<int64_t> kept;
-  std::vector<Box> kept_boxes;
+  KeptBoxes kept_boxes;
   while (!candidates.empty() && static_cast<int64_t>(kept.size()) < limits.most) {
     std::pop_heap(candidates.begin(), candidates.end());
     const int64_t candidate = index_of(candidates.back());
     candidates.pop_back();
     const Box box = read_box(boxes + candidate * 4, is_center);
-    const bool hidden = std::any_of(kept_boxes.begin(), kept_boxes.end(),
-                                    [&](const Box& other) { return overlaps(box, other, limits.overlap); });
-    if (hidden) continue;
+    if (kept_boxes.hide(box, limits.overlap)) continue;
     kept.push_back(candidate);
-    kept_boxes.push_back(box);
+    kept_boxes.add(box);
   }
   return kept;
 }
