@@ -124,6 +124,9 @@ struct RunOptions {
   int log_verbosity_level = 0;
   /// Names the run in log lines, beside the session.
   std::string run_tag;
+  /// Runs only the nodes that the outputs asked for depend on, so that the others take no time and raise no errors.
+  /// Where a size depends on data (NonZero), all nodes before it run.
+  bool only_execute_path_to_fetches = false;
   /// Known keys: "memory.enable_memory_arena_shrinkage", not empty, gives memory kept between runs back to the system
   /// after this one; "attune.run.timeout_ms" is `timeout` as text. Others are kept.
   std::map<std::string, std::string> config_entries;

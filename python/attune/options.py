@@ -282,19 +282,17 @@ class RunOptions(_Attributes):
     which is also called `logid`, names the run in log lines; `log_severity_level` and `log_verbosity_level` choose.
     """
 
-    __slots__ = ("_adapters", "_options", "_terminate", "only_execute_path_to_fetches")
+    __slots__ = ("_adapters", "_options", "_terminate")
 
     _options: _attune.RunOptions
     _terminate: _attune.Flag
     _adapters: "list[LoraAdapter]"
-    only_execute_path_to_fetches: bool
 
     def __init__(self) -> None:
         self._options = _attune.RunOptions()
         self._terminate = _attune.Flag()
         self._options.set_terminate(self._terminate)
         self._adapters = []
-        self.only_execute_path_to_fetches = False
 
     @property
     def terminate(self) -> bool:
@@ -335,6 +333,16 @@ class RunOptions(_Attributes):
         self._options.run_tag = value
 
     logid = run_tag
+
+    @property
+    def only_execute_path_to_fetches(self) -> bool:
+        """True runs only the nodes that the outputs asked for depend on; where a size depends on data (NonZero), all
+        nodes before it run."""
+        return self._options.only_execute_path_to_fetches
+
+    @only_execute_path_to_fetches.setter
+    def only_execute_path_to_fetches(self, value: bool) -> None:
+        self._options.only_execute_path_to_fetches = _bool("only_execute_path_to_fetches", value)
 
     def add_run_config_entry(self, key: str, value: str) -> None:
         """Sets an entry such as "memory.enable_memory_arena_shrinkage" to a text."""

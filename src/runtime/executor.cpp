@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "attune/error.h"
-#include "base/cpu.h"
 #include "base/float_mode.h"
 #include "base/thread.h"
+#include "base/tick_clock.h"
 #include "plan/subprogram.h"
 #include "runtime/node_profile.h"
 #include "runtime/plan_log.h"
@@ -48,7 +48,7 @@ class Run {
     const BindOptions options{.threads = environment_.threads,
                               .concurrent = environment_.lanes != nullptr,
                               .most_region_bytes = environment_.most_region_bytes};
-    const int64_t start_ns = environment_.profiler != nullptr ? monotonic_ns() : 0;
+    const int64_t start = environment_.profiler != nullptr ? read_ticks() : 0;
     segments_.push_back(environment_.plans.find_or_bind(program_, shapes, options));
     if (segments_.back().is_new && environment_.logger != nullptr) {
       log_plan(*environment_.logger, program_, *segments_.back().segment, options.concurrent);
@@ -63,7 +63,7 @@ class Run {
     if (environment_.profiler != nullptr && !environment_.is_subgraph) {
       environment_.profiler->record(ProfileCategory::kSession,
                                     options.concurrent ? "ParallelExecutor::Execute" : "SequentialExecutor::Execute",
-                                    start_ns, monotonic_ns(), current_thread_id());
+                                    start, read_ticks(), current_thread_id());
     }
     return std::move(outputs_);
   }
@@ -134,7 +134,9 @@ class Run {
         }
       });
     }
-    for (const OutputCopy& copy : segment.copies) copy_output(copy);
+    for (const OutputCopy& copy : segment.copies) {
+      if (is_wanted(copy.output)) copy_output(copy);
+    }
   }
 
   Region acquire_region(const Segment& segment, RegionUse use) {
@@ -177,6 +179,7 @@ class Run {
   void run_planned(const PlannedStep& planned, const std::vector<TensorView>& views, const NodeProfile::Piece* piece,
                    Lane& lane) {
     if (environment_.stop != nullptr) environment_.stop->check();
+    if (!is_needed(planned.step)) return;
     const Step& step = program_.steps[static_cast<size_t>(planned.step)];
     for (size_t i = 0; i < step.inputs.size(); ++i) lane.inputs[i] = view_in(views, step.inputs[i]);
     for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_in(views, step.outputs[i]);
@@ -195,6 +198,15 @@ class Run {
     // What the step allocated by itself has its shape only now.
     for (size_t i = 0; i < step.outputs.size(); ++i) lane.outputs[i] = view_in(views, step.outputs[i]);
     lane.profile->finish(program_, planned.step, inputs, outputs, piece);
+  }
+
+  /// Sizes in later segments come from steps of this one, so only the last is free to leave some out.
+  bool is_needed(int step) const {
+    return environment_.part == nullptr || !segment_->is_last || environment_.part->steps[static_cast<size_t>(step)];
+  }
+
+  bool is_wanted(int output) const {
+    return environment_.part == nullptr || environment_.part->outputs[static_cast<size_t>(output)];
   }
 
   static TensorView view_in(const std::vector<TensorView>& views, int value) {

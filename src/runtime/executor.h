@@ -14,6 +14,7 @@
 #include "plan/program.h"
 #include "runtime/profiler.h"
 #include "runtime/region.h"
+#include "runtime/run_part.h"
 #include "runtime/thread_pool.h"
 
 namespace attune {
@@ -40,6 +41,9 @@ struct RunEnvironment {
   /// Memory for outputs, by their place in Program::outputs: aligned to kRegionAlignment, apart from all inputs. An
   /// empty tensor, or none, lets the run allocate.
   std::span<const Tensor> targets = {};
+  /// What is to be computed; null for everything. Where sizes depend on data all steps run up to the last of those that
+  /// they depend on; outputs that are not wanted are undefined.
+  const RunPart* part = nullptr;
   /// A subgraph's run, inside the run of the graph around it: it hands on inputs that it gives unchanged.
   bool is_subgraph = false;
 };

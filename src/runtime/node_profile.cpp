@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/cpu.h"
 #include "base/thread.h"
+#include "base/tick_clock.h"
 
 namespace attune {
 namespace {
@@ -19,22 +19,22 @@ namespace {
 struct Work {
   int64_t thread_id = 0;
   int cpu = -1;
-  int64_t first_ns = 0;
-  int64_t last_ns = 0;
-  int64_t busy_ns = 0;
+  int64_t first_ticks = 0;
+  int64_t last_ticks = 0;
+  int64_t busy_ticks = 0;
   int64_t tasks = 0;
   uint64_t call = 0;  ///< The for_each that it worked for last.
 
   void add_stretch(int64_t first, int64_t last, int64_t count) {
-    first_ns = tasks == 0 ? first : std::min(first_ns, first);
-    last_ns = std::max(last_ns, last);
-    busy_ns += last - first;
+    first_ticks = tasks == 0 ? first : std::min(first_ticks, first);
+    last_ticks = std::max(last_ticks, last);
+    busy_ticks += last - first;
     tasks += count;
   }
   void add(const Work& other) {
-    const int64_t busy = busy_ns + other.busy_ns;
-    add_stretch(other.first_ns, other.last_ns, other.tasks);
-    busy_ns = busy;
+    const int64_t busy = busy_ticks + other.busy_ticks;
+    add_stretch(other.first_ticks, other.last_ticks, other.tasks);
+    busy_ticks = busy;
   }
 };
 
@@ -73,23 +73,23 @@ class NodeProfile::Watch final : public Parallel {
   int threads() const override { return inner_.threads(); }
 
   void for_each(int64_t count, FunctionRef<void(int64_t index, int thread)> task) override {
-    const int64_t start = monotonic_ns();
+    const int64_t start = read_ticks();
     if (inner_.threads() == 1) {
       inner_.for_each(count, task);
-      const int64_t end = monotonic_ns();
+      const int64_t end = read_ticks();
       work_of(slots_[0]).add_stretch(start, end, count);
-      shared_ns += end - start;
+      shared_ticks += end - start;
     } else {
       ++calls_;
       inner_.for_each(count, [&](int64_t index, int thread) {
         // A thread takes one task after the other: the end of one is the beginning of the next.
         Work& work = work_of(slots_[static_cast<size_t>(thread)]);
-        const int64_t first = work.call == calls_ ? work.last_ns : monotonic_ns();
+        const int64_t first = work.call == calls_ ? work.last_ticks : read_ticks();
         work.call = calls_;
         task(index, thread);
-        work.add_stretch(first, monotonic_ns(), 1);
+        work.add_stretch(first, read_ticks(), 1);
       });
-      shared_ns += monotonic_ns() - start;
+      shared_ticks += read_ticks() - start;
     }
     if (block_sizes.size() < kMostBlocks) block_sizes.push_back(count);
   }
@@ -115,11 +115,11 @@ class NodeProfile::Watch final : public Parallel {
   void clear() {
     for (Slot& slot : slots_) slot.works.clear();
     block_sizes.clear();
-    shared_ns = 0;
+    shared_ticks = 0;
   }
 
   std::vector<int64_t> block_sizes;  ///< Tasks of each for_each.
-  int64_t shared_ns = 0;             ///< In for_each, as the caller sees it.
+  int64_t shared_ticks = 0;          ///< In for_each, as the caller sees it.
 
  private:
   static constexpr size_t kMostBlocks = 16;
@@ -150,7 +150,7 @@ NodeProfile::~NodeProfile() = default;
 
 void NodeProfile::begin() {
   watch_->clear();
-  start_ns_ = monotonic_ns();
+  start_ticks_ = read_ticks();
 }
 
 Parallel& NodeProfile::threads() { return *watch_; }
@@ -160,12 +160,12 @@ namespace {
 /// The part of a node's numbers that is always there; sizes of blocks and the work of threads follow.
 struct NodeNumbers {
   int64_t step;
-  int64_t start_ns;
-  int64_t end_ns;
+  int64_t start_ticks;
+  int64_t end_ticks;
   int64_t thread_id;
   int64_t cpu;
-  int64_t own_ns;
-  int64_t wait_ns;
+  int64_t own_ticks;
+  int64_t wait_ticks;
   int64_t first_sample;
   int64_t end_sample;
   int64_t batch_size;  ///< 0 unless the node computed a piece of the batch.
@@ -174,9 +174,9 @@ struct NodeNumbers {
 struct WorkNumbers {
   int64_t thread_id;
   int64_t cpu;
-  int64_t first_ns;
-  int64_t last_ns;
-  int64_t busy_ns;
+  int64_t first_ticks;
+  int64_t last_ticks;
+  int64_t busy_ticks;
   int64_t tasks;
 };
 
@@ -247,7 +247,8 @@ void write_node(const EventText& text, std::span<const int64_t> numbers, EventSi
                  "{{\"main_thread\": {{\"thread_pool_name\": \"attune\", \"thread_id\": \"{}\", \"block_size\": [{}], "
                  "\"core\": {}, \"Distribution\": 0, \"DistributionEnqueue\": 0, \"Run\": {}, \"Wait\": {}, "
                  "\"WaitRevoke\": 0}}, \"sub_threads\": {{",
-                 node.thread_id, fmt::join(blocks, ","), node.cpu, node.own_ns / 1000, node.wait_ns / 1000);
+                 node.thread_id, fmt::join(blocks, ","), node.cpu, sink.microseconds(node.own_ticks),
+                 sink.microseconds(node.wait_ticks));
   std::string_view separator;
   for (std::span<const int64_t> rest = works; !rest.empty(); separator = ",") {
     const auto work = read<WorkNumbers>(rest);
@@ -255,12 +256,14 @@ void write_node(const EventText& text, std::span<const int64_t> numbers, EventSi
                    work.tasks, work.cpu);
   }
   stats += "}}";
-  sink.write(ProfileCategory::kNode, text.name + "_kernel_time", node.start_ns, node.end_ns, node.thread_id, args);
+  sink.write(ProfileCategory::kNode, text.name + "_kernel_time", node.start_ticks, node.end_ticks, node.thread_id,
+             args);
   for (std::span<const int64_t> rest = works; !rest.empty();) {
     const auto work = read<WorkNumbers>(rest);
     args.clear();
-    args.add("node_index", node.step).add("num_run", work.tasks).add("busy_us", work.busy_ns / 1000);
-    sink.write(ProfileCategory::kThread, text.name + "_worker", work.first_ns, work.last_ns, work.thread_id, args);
+    args.add("node_index", node.step).add("num_run", work.tasks).add("busy_us", sink.microseconds(work.busy_ticks));
+    sink.write(ProfileCategory::kThread, text.name + "_worker", work.first_ticks, work.last_ticks, work.thread_id,
+               args);
   }
 }
 
@@ -268,22 +271,26 @@ void write_node(const EventText& text, std::span<const int64_t> numbers, EventSi
 
 void NodeProfile::finish(const Program& program, int index, std::span<const TensorView> inputs,
                          std::span<const TensorView> outputs, const Piece* piece) {
-  const int64_t end_ns = monotonic_ns();
+  int64_t end_ticks = read_ticks();
   const int64_t thread_id = current_thread_id();
   const std::span<const Work> works = watch_->collect();
-  int64_t own_ns = 0;
+  int64_t own_ticks = 0;
   for (const Work& work : works) {
-    if (work.thread_id == thread_id) own_ns = work.busy_ns;
+    if (work.thread_id == thread_id) own_ticks = work.busy_ticks;
+    // Readings may be some nanoseconds early; a thread's event lies within its node's all the same.
+    start_ticks_ = std::min(start_ticks_, work.first_ticks);
+    end_ticks = std::max(end_ticks, work.last_ticks);
   }
   numbers_.clear();
   const Piece samples = piece != nullptr ? *piece : Piece{};
-  append(numbers_, NodeNumbers{index, start_ns_, end_ns, thread_id, current_cpu(), own_ns,
-                               std::max<int64_t>(watch_->shared_ns - own_ns, 0), samples.begin, samples.end,
+  append(numbers_, NodeNumbers{index, start_ticks_, end_ticks, thread_id, current_cpu(), own_ticks,
+                               std::max<int64_t>(watch_->shared_ticks - own_ticks, 0), samples.begin, samples.end,
                                samples.samples, static_cast<int64_t>(watch_->block_sizes.size())});
   numbers_.insert(numbers_.end(), watch_->block_sizes.begin(), watch_->block_sizes.end());
   for (const Work& work : works) {
     if (work.thread_id == thread_id) continue;
-    append(numbers_, WorkNumbers{work.thread_id, work.cpu, work.first_ns, work.last_ns, work.busy_ns, work.tasks});
+    append(numbers_,
+           WorkNumbers{work.thread_id, work.cpu, work.first_ticks, work.last_ticks, work.busy_ticks, work.tasks});
   }
   variant_.clear();
   append_variant(variant_, inputs);

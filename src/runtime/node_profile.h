@@ -44,7 +44,7 @@ class NodeProfile {
 
   Profiler& profiler_;
   std::unique_ptr<Watch> watch_;
-  int64_t start_ns_ = 0;
+  int64_t start_ticks_ = 0;
   std::vector<int64_t> variant_;  // memory that is kept from node to node
   std::vector<int64_t> numbers_;
 };

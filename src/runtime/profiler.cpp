@@ -21,6 +21,7 @@
 #include "base/cpu.h"
 #include "base/fork.h"
 #include "base/thread.h"
+#include "base/tick_clock.h"
 
 namespace attune {
 namespace {
@@ -109,7 +110,7 @@ void write_plain(const EventText& text, std::span<const int64_t> numbers, EventS
 
 struct Profiler::Output final : EventSink {
   std::string name;
-  const int64_t start_ns = monotonic_ns();
+  TickScale clock;  // measured before events are written
   const int64_t process_id = current_process_id();
   const uint32_t generation = fork_generation();
 
@@ -142,6 +143,7 @@ struct Profiler::Output final : EventSink {
   }
 
   void write_kept() {
+    clock.measure();
     for (const std::vector<int64_t>& chunk : chunks) {
       for (size_t at = 0; at < chunk.size();) {
         Header header;
@@ -157,11 +159,15 @@ struct Profiler::Output final : EventSink {
     texts.clear();
   }
 
-  void write(ProfileCategory category, std::string_view event_name, int64_t begin_ns, int64_t end_ns, int64_t thread_id,
-             const ProfileArgs& args) override {
+  int64_t microseconds(int64_t ticks) const override {
+    return static_cast<int64_t>(clock.nanoseconds_between(0, ticks)) / 1000;
+  }
+
+  void write(ProfileCategory category, std::string_view event_name, int64_t begin_ticks, int64_t end_ticks,
+             int64_t thread_id, const ProfileArgs& args) override {
     static constexpr std::string_view kCategories[] = {"Session", "Node", "Thread"};
-    const int64_t begin_us = (begin_ns - start_ns) / 1000;
-    const int64_t end_us = (end_ns - start_ns) / 1000;
+    const int64_t begin_us = static_cast<int64_t>(clock.nanoseconds_since_start(begin_ticks)) / 1000;
+    const int64_t end_us = static_cast<int64_t>(clock.nanoseconds_since_start(end_ticks)) / 1000;
     if (std::exchange(any, true)) pending += ',';
     // The spaces are onnxruntime's, for readers that search the text.
     fmt::format_to(std::back_inserter(pending),
@@ -205,11 +211,11 @@ Profiler::~Profiler() {
   if (output_->file != nullptr) std::fclose(output_->file);
 }
 
-void Profiler::record(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns,
+void Profiler::record(ProfileCategory category, std::string_view name, int64_t start_ticks, int64_t end_ticks,
                       int64_t thread_id, const ProfileArgs& args) {
   const std::lock_guard lock(output_->mutex);
   if (!output_->open()) return;
-  const int64_t numbers[] = {static_cast<int64_t>(category), start_ns, end_ns, thread_id};
+  const int64_t numbers[] = {static_cast<int64_t>(category), start_ticks, end_ticks, thread_id};
   output_->keep(write_plain, output_->texts.emplace_back(EventText{std::string(name), args}), numbers);
 }
 

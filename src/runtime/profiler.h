@@ -45,8 +45,10 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   /// Times as Profiler::record has them.
-  virtual void write(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns,
+  virtual void write(ProfileCategory category, std::string_view name, int64_t start_ticks, int64_t end_ticks,
                      int64_t thread_id, const ProfileArgs& args) = 0;
+  /// What the event's numbers measured.
+  virtual int64_t microseconds(int64_t ticks) const = 0;
 };
 
 /// Writes the events that were kept as `text` and `numbers`.
@@ -71,9 +73,10 @@ class Profiler {
   Profiler(const Profiler&) = delete;
   Profiler& operator=(const Profiler&) = delete;
 
-  /// `start_ns` and `end_ns` are times of `monotonic_ns`; `thread_id` of `current_thread_id`. Ignored after `end`.
-  void record(ProfileCategory category, std::string_view name, int64_t start_ns, int64_t end_ns, int64_t thread_id,
-              const ProfileArgs& args = {});
+  /// `start_ticks` and `end_ticks` are times of `read_ticks` (base/tick_clock.h); `thread_id` of `current_thread_id`.
+  /// Ignored after `end`.
+  void record(ProfileCategory category, std::string_view name, int64_t start_ticks, int64_t end_ticks,
+              int64_t thread_id, const ProfileArgs& args = {});
 
   /// Keeps an event whose text depends on `key` and `variant` alone: `make_text` is called for those not seen before.
   void record_later(const void* key, std::span<const int64_t> variant, FunctionRef<EventText()> make_text,

@@ -17,6 +17,7 @@
 #include "attune/error.h"
 #include "base/cpu.h"
 #include "base/thread.h"
+#include "base/tick_clock.h"
 
 namespace attune {
 namespace {
@@ -43,15 +44,24 @@ class ProfilerTest : public testing::Test {
   std::string prefix_;
 };
 
+double ticks_per_microsecond() {
+  const int64_t ticks = read_ticks();
+  const int64_t ns = monotonic_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const int64_t later = read_ticks();
+  return static_cast<double>(later - ticks) * 1e3 / static_cast<double>(monotonic_ns() - ns);
+}
+
 TEST_F(ProfilerTest, WritesWhatOnnxruntimeWrites) {
   Profiler profiler(prefix_);
   const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   EXPECT_LE(std::abs(now - profiler.start_time_ns()), 1'000'000'000);
-  const int64_t start = monotonic_ns();
-  profiler.record(ProfileCategory::kSession, "model_run", start, start + 5'000'000, 17);
+  const auto ticks = [rate = ticks_per_microsecond()](int64_t us) { return static_cast<int64_t>(rate * us); };
+  const int64_t start = read_ticks();
+  profiler.record(ProfileCategory::kSession, "model_run", start, start + ticks(5000), 17);
   ProfileArgs args;
   args.add("op_name", "Conv").add("node_index", 92).add_json("input_type_shape", R"([{"float":[1,3]}])");
-  profiler.record(ProfileCategory::kNode, "r1_kernel_time", start + 1'000'000, start + 3'500'000, 18, args);
+  profiler.record(ProfileCategory::kNode, "r1_kernel_time", start + ticks(1000), start + ticks(3500), 18, args);
   const std::string name = profiler.end();
   EXPECT_THAT(fs::path(name).filename().string(),
               testing::MatchesRegex("onnxruntime_profile__[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}_"
@@ -66,13 +76,13 @@ TEST_F(ProfilerTest, WritesWhatOnnxruntimeWrites) {
   EXPECT_EQ(events[0]["cat"], "Session");
   EXPECT_EQ(events[0]["pid"], current_process_id());
   EXPECT_EQ(events[0]["tid"], 17);
-  EXPECT_EQ(events[0]["dur"], 5000);
+  EXPECT_NEAR(events[0]["dur"].get<double>(), 5000, 10);
   EXPECT_EQ(events[0]["ph"], "X");
   EXPECT_EQ(events[0]["name"], "model_run");
   EXPECT_EQ(events[0]["args"], nlohmann::json::object());
   EXPECT_EQ(events[1]["cat"], "Node");
-  EXPECT_EQ(events[1]["dur"], 2500);
-  EXPECT_NEAR(events[1]["ts"].get<double>() - events[0]["ts"].get<double>(), 1000, 1);
+  EXPECT_NEAR(events[1]["dur"].get<double>(), 2500, 10);
+  EXPECT_NEAR(events[1]["ts"].get<double>() - events[0]["ts"].get<double>(), 1000, 10);
   EXPECT_EQ(events[1]["args"],
             nlohmann::json::parse(R"({"op_name":"Conv","node_index":"92","input_type_shape":[{"float":[1,3]}]})"));
 }

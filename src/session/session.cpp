@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "base/thread.h"
+#include "base/tick_clock.h"
 #include "graph/graph.h"
 #include "onnx/reader.h"
 #include "onnx/writer.h"
@@ -136,10 +137,10 @@ class InferenceSession::Impl {
         output_buffers_(options.enable_cpu_mem_arena),
         subgraph_buffers_(options.enable_cpu_mem_arena) {
     if (options_.enable_profiling) profiler_ = std::make_unique<Profiler>(options_.profile_file_prefix);
-    const int64_t start = monotonic_ns();
+    const int64_t start = read_ticks();
     GivenParts given = given_parts(options_);
     Graph graph = load(given);
-    const int64_t loaded = monotonic_ns();
+    const int64_t loaded = read_ticks();
     if (profiler_ != nullptr) profiler_->record(ProfileCategory::kSession, event, start, loaded, current_thread_id());
     // Kept for a run that feeds initializers; its constants are views into the same file.
     if (!graph.overridable().empty()) {
@@ -149,15 +150,14 @@ class InferenceSession::Impl {
     }
     prepare(std::move(graph), source);
     if (profiler_ != nullptr) {
-      profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, monotonic_ns(),
-                        current_thread_id());
+      profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, read_ticks(), current_thread_id());
     }
   }
 
   std::vector<Tensor> run(std::span<const NamedTensor> feeds, std::span<const std::string> output_names,
                           const RunOptions& options) {
     const std::vector<size_t> wanted = match_outputs(outputs_, output_names);
-    const std::vector<Tensor> results = run(match_feeds(inputs_, overridable_, feeds), {}, options);
+    const std::vector<Tensor> results = run(match_feeds(inputs_, overridable_, feeds), {}, wanted, options);
     std::vector<Tensor> chosen;
     chosen.reserve(wanted.size());
     for (const size_t index : wanted) chosen.push_back(results[index]);
@@ -178,7 +178,7 @@ class InferenceSession::Impl {
         targets[wanted[i]] = target;
       }
     }
-    const std::vector<Tensor> results = run(std::move(matched), targets, options);
+    const std::vector<Tensor> results = run(std::move(matched), targets, wanted, options);
     for (size_t i = 0; i < wanted.size(); ++i) {
       const Tensor& result = results[wanted[i]];
       Tensor& target = outputs[i].tensor;
@@ -242,9 +242,11 @@ class InferenceSession::Impl {
     PlanCache plans;
   };
 
-  /// All outputs in the model's order, those with a target in its memory.
-  std::vector<Tensor> run(MatchedFeeds feeds, std::span<const Tensor> targets, const RunOptions& options) {
-    const int64_t start = profiler_ != nullptr ? monotonic_ns() : 0;
+  /// All outputs in the model's order, those with a target in its memory; only those numbered `wanted` are sure to be
+  /// defined.
+  std::vector<Tensor> run(MatchedFeeds feeds, std::span<const Tensor> targets, std::span<const size_t> wanted,
+                          const RunOptions& options) {
+    const int64_t start = profiler_ != nullptr ? read_ticks() : 0;
     const StopSignal stop(options.terminate.get(), deadline_of(options));
     const Logger logger = logger_.for_run(options.run_tag, options.log_severity_level, options.log_verbosity_level);
     const bool feeds_initializers = !feeds.initializers.empty();
@@ -252,6 +254,8 @@ class InferenceSession::Impl {
     for (size_t i = 0; i < feeds.initializers.size(); ++i) {
       feeds.inputs.push_back(feeds.initializers[i] ? feeds.initializers[i] : defaults_[i]);
     }
+    std::optional<RunPart> part;
+    if (options.only_execute_path_to_fetches) part = part_for(compiled.program, wanted);
     const ScopedDenormalsAsZero float_mode(flush_denormals_);
     std::vector<Tensor> results;
     {
@@ -270,7 +274,8 @@ class InferenceSession::Impl {
           .profiler = profiler_.get(),
           .logger = &logger,
           .stop = stop.is_possible() ? &stop : nullptr,
-          .targets = targets};
+          .targets = targets,
+          .part = part ? &*part : nullptr};
       results = run_program(environment, feeds.inputs);
     }
     const auto shrink = options.config_entries.find("memory.enable_memory_arena_shrinkage");
@@ -280,7 +285,7 @@ class InferenceSession::Impl {
       subgraph_buffers_.shrink();
     }
     if (profiler_ != nullptr) {
-      profiler_->record(ProfileCategory::kSession, "model_run", start, monotonic_ns(), current_thread_id());
+      profiler_->record(ProfileCategory::kSession, "model_run", start, read_ticks(), current_thread_id());
     }
     return results;
   }

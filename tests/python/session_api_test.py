@@ -1,9 +1,11 @@
 """What sessions do beside `run`: feeding initializers, other ways to run, limits, pickling, options of the model."""
 
+import json
 import pickle
 import re
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,65 @@ def test_run_options_have_defaults_and_refuse_what_they_lack() -> None:
         options.terminate = "yes"  # type: ignore[assignment]
     with pytest.raises(TypeError, match="run_options takes a RunOptions"):
         attune.InferenceSession(product()).run(None, {"X": ONES}, 3)  # type: ignore[arg-type]
+
+
+PARTS = """(float[N] x, int64[K] i) => (float[N] right, float[K] wrong, float[N] both) {
+    half = Mul(x, x)
+    right = Relu(half)
+    picked = Gather(half, i)
+    wrong = Neg(picked)
+    sum = ReduceSum <keepdims = 0> (wrong)
+    both = Add(right, sum)
+}"""
+
+
+@pytest.mark.parametrize("mode", list(attune.ExecutionMode))
+def test_only_what_the_outputs_need_runs(mode: attune.ExecutionMode, tmp_path: Path) -> None:
+    settings = attune.SessionOptions()
+    settings.execution_mode = mode
+    settings.intra_op_num_threads = 2
+    settings.enable_profiling = True
+    settings.profile_file_prefix = str(tmp_path / "trace")
+    session = attune.InferenceSession(tiny.model(PARTS), settings)
+    feed = {"x": np.array([-1, 2], np.float32), "i": np.array([5])}
+    with pytest.raises(Fail, match="Gather node"):
+        session.run(["right"], feed)
+    only = attune.RunOptions()
+    only.only_execute_path_to_fetches = True
+    for _ in range(3):
+        assert session.run(["right"], feed, only)[0].tolist() == [1, 4]
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", feed["x"])
+    binding.bind_cpu_input("i", feed["i"])
+    binding.bind_output("right")
+    session.run_with_iobinding(binding, only)
+    assert binding.copy_outputs_to_cpu()[0].tolist() == [1, 4]
+    with pytest.raises(Fail, match="Gather node"):
+        session.run(["both"], feed, only)
+    assert session.run(["both", "wrong"], {**feed, "i": np.array([1])}, only)[0].tolist() == [-3, 0]
+    events = [json.loads(line.rstrip(",")) for line in Path(session.end_profiling()).read_text().splitlines()[1:-1]]
+    counts = Counter(event["args"]["op_name"] for event in events if event["cat"] == "Node")
+    assert counts["Neg"] == 1  # of seven runs only the last got so far
+
+
+def test_where_sizes_depend_on_data_the_nodes_before_run() -> None:
+    session = attune.InferenceSession(
+        tiny.model(
+            """(float[N] x, float[M] z) => (int64[K,L] places, float[M] other, float[N] twice) {
+            found = NonZero(x)
+            places = Transpose(found)
+            other = Relu(z)
+            twice = Add(x, x)
+            }"""
+        )
+    )
+    options = attune.RunOptions()
+    options.only_execute_path_to_fetches = True
+    feed = {"x": np.array([0, 3, 0, 4], np.float32), "z": np.array([-1, 1], np.float32)}
+    expected = dict(zip(["places", "other", "twice"], session.run(None, feed), strict=True))
+    for names in (["places"], ["other"], ["twice", "places"]):
+        for name, result in zip(names, session.run(names, feed, options), strict=True):
+            np.testing.assert_array_equal(result, expected[name])
 
 
 def test_memory_is_given_back_when_a_run_asks_for_it() -> None:
