@@ -31,7 +31,9 @@ struct ValueDescription {
   std::string type;                              ///< "tensor(float)"
   DataType element_type = DataType::kUndefined;  ///< In a sequence or an optional, that of its tensors.
   bool is_sequence = false;                      ///< "seq(tensor(float))", fed and given as Tensor::sequence().
-  bool is_optional = false;                      ///< "optional(tensor(float))": may be no tensor, Tensor().
+  /// Of "map(int64,tensor(float))", or a sequence of such maps: each is fed and given as Tensor::map().
+  DataType key_type = DataType::kUndefined;
+  bool is_optional = false;  ///< "optional(tensor(float))": may be no tensor, Tensor().
   bool has_shape = false;
   std::vector<Dimension> shape;  ///< Valid when has_shape.
 };

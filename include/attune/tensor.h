@@ -44,17 +44,19 @@ enum class DataType : uint8_t {
   kFloat8E8M0 = 24,
   kUint2 = 25,
   kInt2 = 26,
+  kMap = 254,       ///< Not ONNX's: the elements are two Tensor objects, see Tensor::map().
   kSequence = 255,  ///< Not ONNX's: the elements are Tensor objects, as those of kString are std::string objects.
 };
 
-/// Bytes of one element in memory; 0 for kUndefined and kSequence. Elements of 2 and 4 bits have a byte each, the value
-/// in its low bits, as NumPy's ml_dtypes have it; files pack them.
+/// Bytes of one element in memory; 0 for kUndefined, kMap and kSequence. Elements of 2 and 4 bits have a byte each, the
+/// value in its low bits, as NumPy's ml_dtypes have it; files pack them.
 size_t element_size(DataType type);
 
 /// ONNX's name of an element type, such as "float", "int64" or "bool".
 std::string_view data_type_name(DataType type);
 
-/// "tensor(float)" and so on, as onnxruntime's NodeArg.type gives it.
+/// "tensor(float)" and so on, as onnxruntime's NodeArg.type gives it; "seq" and "map" for kSequence and kMap, whose
+/// elements have types of their own.
 std::string tensor_type_name(DataType type);
 
 /// The dimensions of a tensor, outermost first. A value without allocation: at most kMaxRank dimensions.
@@ -111,6 +113,10 @@ class Tensor {
   /// A sequence of these tensors, whose buffers it shares. ONNX wants them to have one element type.
   static Tensor sequence(std::vector<Tensor> elements);
 
+  /// A map from keys, int64 or strings, each once, to values: two tensors of one dimension and as many elements, whose
+  /// buffers it shares. Throws Error(kInvalidArgument) for other tensors.
+  static Tensor map(Tensor keys, Tensor values);
+
   /// Fresh memory, aligned to 64 bytes; numbers are uninitialised, strings empty. Throws Error(kRuntimeException) when
   /// there is not enough memory, kInvalidArgument when the shape is not concrete.
   static Tensor allocate(DataType type, const Shape& shape);
@@ -157,6 +163,10 @@ class Tensor {
     check_type(data_type_of<T>());
     return {static_cast<const T*>(data_), static_cast<size_t>(elements_)};
   }
+
+  /// Of a map; throws Error(kInvalidArgument) for anything else.
+  const Tensor& map_keys() const;
+  const Tensor& map_values() const;
 
   /// The same elements under another shape with as many elements; throws Error(kInvalidArgument) otherwise.
   Tensor reshaped(const Shape& shape) const;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "attune/maps.h"
 
 namespace nb = nanobind;
 
@@ -159,6 +160,17 @@ Tensor strings_from_array(const nb::object& array, const std::string& name) {
   return tensor;
 }
 
+/// Arrays of fixed numbers of bytes, all of which count: NumPy's own texts lose zeros at their ends.
+Tensor strings_from_bytes(const nb::object& array) {
+  Tensor tensor = Tensor::allocate(DataType::kString, shape_of(array));
+  const auto size = nb::cast<size_t>(array.attr("itemsize"));
+  const auto bytes = nb::cast<nb::bytes>(array.attr("tobytes")());
+  for (size_t i = 0; i < static_cast<size_t>(tensor.elements()); ++i) {
+    tensor.values<std::string>()[i].assign(bytes.c_str() + i * size, size);
+  }
+  return tensor;
+}
+
 Tensor view_of(const AnyArray& array, const std::string& name) {
   const std::optional<DataType> type = data_type_of(array.dtype());
   if (!type) {
@@ -201,10 +213,8 @@ Tensor tensor_from_object(nb::handle object, const std::string& name, nb::list& 
     extension = extension_type_of(contiguous);
     if (extension) contiguous = contiguous.attr("view")(*extension == DataType::kBfloat16 ? "uint16" : "uint8");
     const auto kind = nb::cast<std::string>(contiguous.attr("dtype").attr("kind"));
-    if (kind == "V")
-      contiguous =
-          contiguous.attr("view")(nb::str(fmt::format("S{}", nb::cast<int64_t>(contiguous.attr("itemsize"))).c_str()));
-    if (kind == "U" || kind == "S" || kind == "O" || kind == "V") return strings_from_array(contiguous, name);
+    if (kind == "V") return strings_from_bytes(contiguous);
+    if (kind == "U" || kind == "S" || kind == "O") return strings_from_array(contiguous, name);
     contiguous = contiguous.attr("astype")(contiguous.attr("dtype").attr("newbyteorder")("="), nb::arg("order") = "C",
                                            nb::arg("copy") = false);
     // An array from a list that is only read, or a contiguous copy; zero-dimensional ones stay so.
@@ -260,6 +270,7 @@ bool is_dlpack_uint8(const nb::capsule& capsule) {
 
 nb::object object_from_tensor(const Tensor& tensor) {
   if (!tensor) return nb::none();
+  if (tensor.type() == DataType::kMap) return dict_from_map(tensor);
   if (tensor.type() != DataType::kSequence) return array_from_tensor(tensor);
   nb::list elements;
   for (const Tensor& element : tensor.values<Tensor>()) elements.append(object_from_tensor(element));

@@ -31,7 +31,7 @@ bool is_dlpack_uint8(const nanobind::capsule& capsule);
 /// A Python object kept alive from C++, let go of under the interpreter's lock.
 std::shared_ptr<const void> hold(nanobind::object object);
 
-/// An array, a list of them for a sequence, None for no tensor: an optional without a value.
+/// An array, a dict for a map, a list of them for a sequence, None for no tensor: an optional without a value.
 nanobind::object object_from_tensor(const Tensor& tensor);
 
 /// A writable array over the tensor's memory, which it keeps alive; strings become an array of objects.

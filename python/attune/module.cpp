@@ -22,6 +22,7 @@
 #include "attune/attune.h"
 #include "attune/errors.h"
 #include "attune/logger.h"
+#include "attune/maps.h"
 #include "attune/tensor_class.h"
 #include "tune/tuned_options.h"
 
@@ -69,18 +70,24 @@ struct Flag {
   std::shared_ptr<std::atomic<bool>> value = std::make_shared<std::atomic<bool>>(false);
 };
 
-/// A list of arrays for a sequence, None for an optional without a value.
+/// An array for a tensor, a dict for a map.
+Tensor element_of_input(const ValueDescription& input, const nb::handle& value, nb::list& keep_alive) {
+  if (nb::isinstance<Tensor>(value)) return nb::cast<Tensor>(value);
+  if (input.key_type == DataType::kUndefined) return tensor_from_object(value, input.name, keep_alive);
+  return map_from_object(value, input.key_type, input.element_type, input.name);
+}
+
+/// A list of such elements for a sequence, None for an optional without a value.
 Tensor tensor_of_input(const ValueDescription& input, const nb::handle& value, nb::list& keep_alive) {
   if (input.is_optional && value.is_none()) return {};
-  if (!input.is_sequence) return tensor_from_object(value, input.name, keep_alive);
+  if (!input.is_sequence) return element_of_input(input, value, keep_alive);
   if (!nb::isinstance<nb::list>(value) && !nb::isinstance<nb::tuple>(value)) {
-    throw Error(ErrorCode::kInvalidArgument, "Input '" + input.name + "' is a sequence: it takes a list of arrays.");
+    const char* elements = input.key_type == DataType::kUndefined ? "arrays" : "dicts";
+    throw Error(ErrorCode::kInvalidArgument,
+                "Input '" + input.name + "' is a sequence: it takes a list of " + elements + ".");
   }
   std::vector<Tensor> elements;
-  for (const nb::handle element : value) {
-    elements.push_back(nb::isinstance<Tensor>(element) ? nb::cast<Tensor>(element)
-                                                       : tensor_from_object(element, input.name, keep_alive));
-  }
+  for (const nb::handle element : value) elements.push_back(element_of_input(input, element, keep_alive));
   return Tensor::sequence(std::move(elements));
 }
 
@@ -200,6 +207,7 @@ void bind_options(nb::module_& module) {
       .def_rw("log_severity_level", &RunOptions::log_severity_level)
       .def_rw("log_verbosity_level", &RunOptions::log_verbosity_level)
       .def_rw("run_tag", &RunOptions::run_tag)
+      .def_rw("only_execute_path_to_fetches", &RunOptions::only_execute_path_to_fetches)
       .def_rw("config_entries", &RunOptions::config_entries)
       .def("set_terminate", [](RunOptions& self, const Flag& flag) { self.terminate = flag.value; });
   module.def("option_table", &option_table);

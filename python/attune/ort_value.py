@@ -12,8 +12,8 @@ from .sparse import SparseTensor
 
 
 class OrtValue:
-    """A tensor in the CPU's memory, a sequence of them, an empty optional, or a sparse tensor. Make one with the
-    class's functions."""
+    """A tensor in the CPU's memory, a sequence of them, an empty optional, or a sparse tensor; runs give maps and
+    sequences of maps too. Make one with the class's functions."""
 
     def __init__(self, ortvalue: "_attune.Tensor | SparseTensor | OrtValue", numpy_obj: Any = None) -> None:
         self._sparse = ortvalue if isinstance(ortvalue, SparseTensor) else None
@@ -120,16 +120,18 @@ class OrtValue:
         return self._tensor is None or self._tensor.has_value()
 
     def is_tensor(self) -> bool:
-        """True unless it is sparse, a sequence or an empty optional."""
-        return self._tensor is not None and self._tensor.has_value() and not self._tensor.is_sequence()
+        """True unless it is sparse, a sequence, a map or an empty optional."""
+        tensor = self._tensor
+        return tensor is not None and tensor.has_value() and not (tensor.is_sequence() or tensor.is_map())
 
     def is_sparse_tensor(self) -> bool:
         """True when it holds a sparse tensor."""
         return self._sparse is not None
 
     def is_tensor_sequence(self) -> bool:
-        """True when it holds a sequence of tensors."""
-        return self._tensor is not None and self._tensor.is_sequence()
+        """True when it holds a sequence, but of maps."""
+        tensor = self._tensor
+        return tensor is not None and tensor.is_sequence() and not any(item.is_map() for item in tensor.elements())
 
     def to_list(self) -> "list[OrtValue]":
         """The tensors of a sequence, which it shares."""

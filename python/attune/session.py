@@ -66,7 +66,7 @@ class InferenceSession:
         self._sequences = {
             value.name: DTYPE_OF_TYPE.get(value.type[value.type.index("tensor(") :].rstrip(")") + ")")
             for value in self._inputs
-            if value.is_sequence
+            if value.is_sequence and "map(" not in value.type
         }
         self._dtypes = {value.name: DTYPE_OF_TYPE.get(value.type) for value in [*self._inputs, *initializers]}
 

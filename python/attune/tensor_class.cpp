@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ Tensor tensor_from_array(const nb::object& array, int64_t onnx_type) {
 Tensor tensor_at_address(const std::vector<int64_t>& dims, int64_t onnx_type, uintptr_t address) {
   const DataType type = data_type_of_number(onnx_type);
   const Shape shape{std::span<const int64_t>(dims)};
-  if (type == DataType::kString) throw nb::value_error("strings cannot be bound by their address");
+  if (type == DataType::kString) throw std::runtime_error("Only binding non-string Tensors by address is supported.");
   if (address == 0 && shape.elements() > 0) throw nb::value_error("the address of a tensor's memory is 0");
   return Tensor::view(type, shape, reinterpret_cast<void*>(address));
 }
@@ -50,9 +51,20 @@ Tensor tensor_from_bytes(const nb::bytes& bytes) {
 }
 
 std::string type_name(const Tensor& tensor) {
+  if (tensor.type() == DataType::kMap) {
+    return fmt::format("map({},{})", data_type_name(tensor.map_keys().type()),
+                       tensor_type_name(tensor.map_values().type()));
+  }
   if (tensor.type() != DataType::kSequence) return tensor_type_name(tensor.type());
   const auto elements = tensor.values<Tensor>();
-  return fmt::format("seq({})", elements.empty() ? "tensor(float)" : tensor_type_name(elements[0].type()));
+  return fmt::format("seq({})", elements.empty() ? "tensor(float)" : type_name(elements[0]));
+}
+
+nb::object numpy_of_tensor(const Tensor& tensor) {
+  if (tensor.type() == DataType::kSequence || tensor.type() == DataType::kMap) {
+    throw std::runtime_error("Only OrtValues that are Tensors are currently supported");
+  }
+  return array_from_tensor(tensor);
 }
 
 /// A writable array over the elements' bytes, whatever their type.
@@ -77,13 +89,14 @@ void bind_tensor(nb::module_& module) {
       .def_static("at_address", &tensor_at_address)
       .def_static("sequence", [](const std::vector<Tensor>& elements) { return Tensor::sequence(elements); })
       .def("is_sequence", [](const Tensor& self) { return self.type() == DataType::kSequence; })
+      .def("is_map", [](const Tensor& self) { return self.type() == DataType::kMap; })
       .def("has_value", [](const Tensor& self) { return static_cast<bool>(self); })
       .def("elements",
            [](const Tensor& self) {
              const auto elements = self.values<Tensor>();
              return std::vector<Tensor>(elements.begin(), elements.end());
            })
-      .def("numpy", &array_from_tensor)
+      .def("numpy", &numpy_of_tensor)
       .def("bytes", &bytes_of_tensor)
       .def("dlpack", &dlpack_from_tensor)
       .def("data_ptr", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.raw()); })

@@ -260,7 +260,7 @@ void ScopeReader::read_input(pbf_reader message) {
     graph_.add_overridable(initializer);
     return;
   }
-  if (stated.kind == ValueKind::kSparseTensor || stated.kind == ValueKind::kMap) {
+  if (stated.kind == ValueKind::kSparseTensor || stated.kind == ValueKind::kUnknown) {
     throw Error(ErrorCode::kNotImplemented, fmt::format("Input '{}' is a {}, which is not supported.", name,
                                                         value_type_name(stated.kind, stated.type)));
   }

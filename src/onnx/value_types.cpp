@@ -75,6 +75,33 @@ void read_tensor_type(pbf_reader message, std::string_view what, const SymbolicD
 /// The type inside a sequence or an optional: field 1 of either message.
 StatedType read_element_type(pbf_reader message, std::string_view what, int depth);
 
+/// A map from int64 or strings to tensors without dimensions: what operators take and give.
+StatedType read_map_type(pbf_reader message, std::string_view what, int depth);
+
+ValueKind sequence_of(ValueKind element) {
+  switch (element) {
+    case ValueKind::kTensor:
+      return ValueKind::kSequence;
+    case ValueKind::kInt64Map:
+      return ValueKind::kInt64MapSequence;
+    case ValueKind::kStringMap:
+      return ValueKind::kStringMapSequence;
+    default:
+      return ValueKind::kUnknown;
+  }
+}
+
+ValueKind optional_of(ValueKind element) {
+  switch (element) {
+    case ValueKind::kTensor:
+      return ValueKind::kOptional;
+    case ValueKind::kSequence:
+      return ValueKind::kOptionalSequence;
+    default:
+      return ValueKind::kUnknown;
+  }
+}
+
 StatedType read_type(pbf_reader message, std::string_view what, const SymbolicDim& symbolic, int depth) {
   StatedType stated;
   while (message.next()) {
@@ -84,13 +111,12 @@ StatedType read_type(pbf_reader message, std::string_view what, const SymbolicDi
         break;
       case kSequenceType: {
         const StatedType element = read_element_type(message.get_message(), what, depth);
-        stated.kind = element.kind == ValueKind::kTensor ? ValueKind::kSequence : ValueKind::kMap;
+        stated.kind = sequence_of(element.kind);
         stated.type = element.type;
         break;
       }
       case kMapType:
-        stated.kind = ValueKind::kMap;
-        message.skip();
+        stated = read_map_type(message.get_message(), what, depth);
         break;
       case kSparseTensorType:
         stated.kind = ValueKind::kSparseTensor;
@@ -98,10 +124,7 @@ StatedType read_type(pbf_reader message, std::string_view what, const SymbolicDi
         break;
       case kOptionalType: {
         const StatedType element = read_element_type(message.get_message(), what, depth);
-        const bool is_known = element.kind == ValueKind::kTensor || element.kind == ValueKind::kSequence;
-        stated.kind = !is_known                            ? element.kind
-                      : element.kind == ValueKind::kTensor ? ValueKind::kOptional
-                                                           : ValueKind::kOptionalSequence;
+        stated.kind = optional_of(element.kind);
         stated.type = element.type;
         break;
       }
@@ -112,22 +135,51 @@ StatedType read_type(pbf_reader message, std::string_view what, const SymbolicDi
   return stated;
 }
 
-StatedType read_element_type(pbf_reader message, std::string_view what, int depth) {
+/// The type inside another one, whose dimensions nobody asks for.
+StatedType read_nested_type(pbf_reader message, std::string_view what, int depth) {
   constexpr int kMostNested = 8;  // ONNX has two; more is an attack on the stack
   if (depth >= kMostNested) {
     throw Error(ErrorCode::kInvalidGraph,
                 fmt::format("This is an invalid model. The type of '{}' is nested too deep.", what));
   }
   const SymbolicDim unknown = [](const std::string&, const std::string&) { return kUnknownDim; };
+  return read_type(message, what, unknown, depth + 1);
+}
+
+StatedType read_element_type(pbf_reader message, std::string_view what, int depth) {
   StatedType element;
   while (message.next()) {
     if (message.tag() == 1) {
-      element = read_type(message.get_message(), what, unknown, depth + 1);
+      element = read_nested_type(message.get_message(), what, depth);
     } else {
       message.skip();
     }
   }
   return element;
+}
+
+StatedType read_map_type(pbf_reader message, std::string_view what, int depth) {
+  DataType key = DataType::kUndefined;
+  StatedType map;
+  while (message.next()) {
+    switch (message.tag()) {
+      case 1:
+        key = read_data_type(message.get_int32(), what);
+        break;
+      case 2:
+        map = read_nested_type(message.get_message(), what, depth);
+        break;
+      default:
+        message.skip();
+    }
+  }
+  map.shape.reset();
+  if (map.kind != ValueKind::kTensor || (key != DataType::kInt64 && key != DataType::kString)) {
+    map.kind = ValueKind::kUnknown;
+  } else {
+    map.kind = key == DataType::kInt64 ? ValueKind::kInt64Map : ValueKind::kStringMap;
+  }
+  return map;
 }
 
 }  // namespace

@@ -112,7 +112,22 @@ void write_shape(pbf_writer& parent, protozero::pbf_tag_type tag, const Shape& s
 // onnx.TypeProto
 constexpr protozero::pbf_tag_type kTensorType = 1;
 constexpr protozero::pbf_tag_type kSequenceType = 4;
+constexpr protozero::pbf_tag_type kMapType = 5;
 constexpr protozero::pbf_tag_type kOptionalType = 9;
+
+/// What a sequence or an optional holds.
+ValueKind element_kind(ValueKind container) {
+  switch (container) {
+    case ValueKind::kOptionalSequence:
+      return ValueKind::kSequence;
+    case ValueKind::kInt64MapSequence:
+      return ValueKind::kInt64Map;
+    case ValueKind::kStringMapSequence:
+      return ValueKind::kStringMap;
+    default:
+      return ValueKind::kTensor;
+  }
+}
 
 void write_type(pbf_writer& message, ValueKind kind, DataType type, const std::optional<Shape>& shape,
                 const Symbols& symbols) {
@@ -122,10 +137,17 @@ void write_type(pbf_writer& message, ValueKind kind, DataType type, const std::o
     if (shape) write_shape(tensor_type, 2, *shape, symbols);
     return;
   }
-  pbf_writer container(message, kind == ValueKind::kSequence ? kSequenceType : kOptionalType);
+  if (kind == ValueKind::kInt64Map || kind == ValueKind::kStringMap) {
+    pbf_writer map(message, kMapType);
+    map.add_int32(1, static_cast<int32_t>(map_key_type(kind)));
+    pbf_writer values(map, 2);
+    write_type(values, ValueKind::kTensor, type, std::nullopt, symbols);
+    return;
+  }
+  const bool is_optional = kind == ValueKind::kOptional || kind == ValueKind::kOptionalSequence;
+  pbf_writer container(message, is_optional ? kOptionalType : kSequenceType);
   pbf_writer element(container, 1);
-  const bool is_nested = kind == ValueKind::kOptionalSequence;
-  write_type(element, is_nested ? ValueKind::kSequence : ValueKind::kTensor, type, std::nullopt, symbols);
+  write_type(element, element_kind(kind), type, std::nullopt, symbols);
 }
 
 void write_value(pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view name, const Value& value,

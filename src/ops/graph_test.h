@@ -60,6 +60,9 @@ class GraphTest {
       for (size_t i = 0; i < expected.values<Tensor>().size(); ++i) {
         expect_equal(actual.values<Tensor>()[i], expected.values<Tensor>()[i]);
       }
+    } else if (expected.type() == DataType::kMap) {
+      expect_equal(actual.map_keys(), expected.map_keys());
+      expect_equal(actual.map_values(), expected.map_values());
     } else if (expected.type() == DataType::kString) {
       for (size_t i = 0; i < expected.values<std::string>().size(); ++i) {
         EXPECT_EQ(actual.values<std::string>()[i], expected.values<std::string>()[i]);
@@ -111,7 +114,7 @@ class GraphTest {
   static void check_stated(const Stated& stated, const Tensor& result) {
     const bool is_sequence = result.type() == DataType::kSequence;
     if (!result) return;
-    EXPECT_EQ(is_sequence, stated.kind == ValueKind::kSequence || stated.kind == ValueKind::kOptionalSequence);
+    EXPECT_EQ(is_sequence, is_sequence_kind(stated.kind));
     if (is_sequence) return;
     EXPECT_EQ(stated.type, result.type());
     if (!stated.shape) return;

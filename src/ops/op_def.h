@@ -75,12 +75,14 @@ class KindSet {
 
 constexpr KindSet kTensors{ValueKind::kTensor};
 constexpr KindSet kSequences{ValueKind::kSequence};
+constexpr KindSet kMaps{ValueKind::kInt64Map, ValueKind::kStringMap};
+constexpr KindSet kMapSequences{ValueKind::kInt64MapSequence, ValueKind::kStringMapSequence};
 constexpr KindSet kOptionals{ValueKind::kOptional, ValueKind::kOptionalSequence};
 constexpr KindSet kAnyKind{ValueKind::kTensor, ValueKind::kSequence, ValueKind::kOptional,
                            ValueKind::kOptionalSequence};
 
 /// An input or output. `type` names a TypeConstraint of the same OpDef, which is about elements: those of the tensors
-/// in a container.
+/// in a container, of the values in a map.
 struct Parameter {
   std::string_view name;
   std::string_view type;

@@ -32,6 +32,7 @@
   X(blackman_window)                                       \
   X(cast)                                                  \
   X(cast_like)                                             \
+  X(cast_map)                                              \
   X(category_mapper)                                       \
   X(causal_conv_with_state)                                \
   X(ceil)                                                  \
@@ -58,6 +59,7 @@
   X(dequantize_linear)                                     \
   X(det)                                                   \
   X(dft)                                                   \
+  X(dict_vectorizer)                                       \
   X(dft_17)                                                \
   X(div)                                                   \
   X(dropout)                                               \
@@ -158,6 +160,7 @@
   X(mish)                                                  \
   X(mod)                                                   \
   X(mul)                                                   \
+  X(multinomial)                                           \
   X(neg)                                                   \
   X(negative_log_likelihood_loss)                          \
   X(non_max_suppression)                                   \
@@ -276,6 +279,7 @@
   X(upsample_7)                                            \
   X(upsample_9)                                            \
   X(where)                                                 \
+  X(zip_map)                                               \
   /* keep the lines above in alphabetical order */
 // clang-format on
 

@@ -9,8 +9,6 @@
 namespace attune::ops {
 namespace {
 
-bool is_sequence(ValueKind kind) { return kind == ValueKind::kSequence || kind == ValueKind::kOptionalSequence; }
-
 class Optional final : public Operator {
  public:
   explicit Optional(const Node& node) : type_(node.attributes.get_type("type")) {
@@ -22,7 +20,7 @@ class Optional final : public Operator {
   void infer(InferContext& context) const override {
     const bool given = context.has_input(0);
     const DataType type = given ? context.type(0) : type_->type;
-    const bool sequence = is_sequence(given ? context.kind(0) : type_->kind);
+    const bool sequence = is_sequence_kind(given ? context.kind(0) : type_->kind);
     context.set_output_type(0, type, sequence ? ValueKind::kOptionalSequence : ValueKind::kOptional);
   }
 
@@ -39,7 +37,7 @@ class OptionalGetElement final : public Operator {
   explicit OptionalGetElement(const Node&) {}
 
   void infer(InferContext& context) const override {
-    const bool sequence = is_sequence(context.kind(0));
+    const bool sequence = is_sequence_kind(context.kind(0));
     context.set_output_type(0, context.type(0), sequence ? ValueKind::kSequence : ValueKind::kTensor);
   }
 

@@ -1,10 +1,17 @@
-// RandomNormal, RandomUniform and their Like forms, versions 1 to 22, Bernoulli, versions 15 to 22:
+// RandomNormal, RandomUniform and their Like forms, versions 1 to 22, Bernoulli, versions 15 to 22, Multinomial,
+// versions 7 to 22:
 // https://onnx.ai/onnx/operators/onnx__RandomNormal.html, https://onnx.ai/onnx/operators/onnx__RandomUniform.html,
 // https://onnx.ai/onnx/operators/onnx__RandomNormalLike.html,
-// https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html. The numbers are not onnxruntime's: ONNX does not say
+// https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html, https://onnx.ai/onnx/operators/onnx__Bernoulli.html,
+// https://onnx.ai/onnx/operators/onnx__Multinomial.html. The numbers are not onnxruntime's: ONNX does not say
 // which they are. With `seed` the first run of every session gives the same numbers, the second the same others, and so
 // on.
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include "attune/error.h"
 #include "ops/movement.h"
@@ -85,6 +92,14 @@ class Random final : public Operator {
   double scale_ = 1;
 };
 
+/// An element of a tensor of floats of any width.
+double load_number(const TensorView& x, int64_t i) {
+  if (x.type == DataType::kDouble) return x.as<double>()[i];
+  float narrow = 0.0F;
+  load_carrier(x.type, x.data, i, &narrow, 1);
+  return double{narrow};
+}
+
 /// 1 with the probability that the input says, else 0.
 class Bernoulli final : public Operator {
  public:
@@ -105,15 +120,7 @@ class Bernoulli final : public Operator {
     const TensorView& y = context.output(0);
     const uint64_t key = seed_.next();
     for (int64_t i = 0; i < x.elements(); ++i) {
-      double probability = 0.0;
-      if (x.type == DataType::kDouble) {
-        probability = x.as<double>()[i];
-      } else {
-        float narrow = 0.0F;
-        load_carrier(x.type, x.data, i, &narrow, 1);
-        probability = double{narrow};
-      }
-      const bool one = random_uniform(key, static_cast<uint64_t>(i)) < probability;
+      const bool one = random_uniform(key, static_cast<uint64_t>(i)) < load_number(x, i);
       if (y.type == DataType::kBool) {
         y.as<bool>()[i] = one;
         continue;
@@ -128,6 +135,74 @@ class Bernoulli final : public Operator {
  private:
   RandomSeed seed_;
   DataType type_;
+};
+
+/// Draws classes, `sample_size` for each row of log-probabilities, which need not come to 1. A class whose number is
+/// not finite is never drawn, as in onnxruntime.
+class Multinomial final : public Operator {
+ public:
+  explicit Multinomial(const Node& node)
+      : seed_(node),
+        type_(static_cast<DataType>(node.attributes.get_int("dtype", static_cast<int64_t>(DataType::kInt32)))),
+        samples_(node.attributes.get_int("sample_size", 1)) {
+    if (!kIndices.contains(type_)) refuse_type(type_);
+    if (samples_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("Multinomial draws {} samples.", samples_));
+  }
+
+  void infer(InferContext& context) const override {
+    if (!context.has_shape(0)) return context.set_output_type(0, type_);
+    const Shape& x = context.shape(0);
+    if (x.rank() != 2) {
+      throw Error(ErrorCode::kInvalidGraph, fmt::format("Multinomial takes rows of classes, not {}.", x.to_string()));
+    }
+    context.set_output(0, type_, Shape{x[0], samples_});
+  }
+
+  void run(RunContext& context) const override {
+    const TensorView& x = context.input(0);
+    const TensorView& y = context.output(0);
+    const int64_t classes = x.dim(1);
+    if (classes < 1) throw Error(ErrorCode::kInvalidArgument, "Multinomial has no classes to draw from.");
+    const uint64_t key = seed_.next();
+    for_ranges(context.parallel(), x.dim(0), std::max<int64_t>(4096 / (classes + samples_), 1),
+               [&](int64_t begin, int64_t end, int) {
+                 std::vector<double> sums(static_cast<size_t>(classes));
+                 for (int64_t row = begin; row < end; ++row) {
+                   add_up(x, row, sums);
+                   for (int64_t i = row * samples_; i < (row + 1) * samples_; ++i) {
+                     const double wanted = random_uniform(key, static_cast<uint64_t>(i)) * sums.back();
+                     const auto found = std::upper_bound(sums.begin(), sums.end(), wanted) - sums.begin();
+                     const int64_t drawn = std::min<int64_t>(found, classes - 1);
+                     if (type_ == DataType::kInt64) {
+                       y.as<int64_t>()[i] = drawn;
+                     } else {
+                       y.as<int32_t>()[i] = static_cast<int32_t>(drawn);
+                     }
+                   }
+                 }
+               });
+  }
+
+ private:
+  /// Of each class the sum of the probabilities up to it.
+  static void add_up(const TensorView& x, int64_t row, std::vector<double>& sums) {
+    const auto classes = static_cast<int64_t>(sums.size());
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t k = 0; k < classes; ++k) {
+      const double value = load_number(x, row * classes + k);
+      if (std::isfinite(value)) largest = std::max(largest, value);
+    }
+    double sum = 0.0;
+    for (int64_t k = 0; k < classes; ++k) {
+      const double value = load_number(x, row * classes + k);
+      if (std::isfinite(value)) sum += std::exp(value - largest);
+      sums[static_cast<size_t>(k)] = sum;
+    }
+  }
+
+  RandomSeed seed_;
+  DataType type_;
+  int64_t samples_;
 };
 
 template <Distribution kDistribution, bool kIsLike>
@@ -160,6 +235,19 @@ const OpDef& bernoulli() {
       .outputs = {{"output", "T2"}},
       .types = {{"T1", TypeSet{DataType::kFloat, DataType::kDouble} | kHalves}, {"T2", Bernoulli::kResults}},
       .make = make_operator<Bernoulli>,
+      .is_random = true,
+  };
+  return def;
+}
+
+const OpDef& multinomial() {
+  static const OpDef def{
+      .name = "Multinomial",
+      .since = 7,
+      .inputs = {{"input", "T1"}},
+      .outputs = {{"output", "T2"}},
+      .types = {{"T1", TypeSet{DataType::kFloat, DataType::kDouble} | kHalves}, {"T2", kIndices}},
+      .make = make_operator<Multinomial>,
       .is_random = true,
   };
   return def;

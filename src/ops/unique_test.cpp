@@ -167,6 +167,31 @@ TEST(Random, DiffersWithoutASeed) {
   EXPECT_NE(0, std::memcmp(a.raw(), test.results()[0].raw(), a.bytes()));
 }
 
+TEST(Multinomial, DrawsClassesAsOftenAsTheirProbabilitiesSay) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  OpTest test("Multinomial");
+  test.attribute("sample_size", int64_t{20000})
+      .attribute("dtype", int64_t{7})
+      .attribute("seed", 1.0F)
+      .input<float>({2, 3}, {std::log(1.0F), std::log(2.0F), std::log(5.0F), -infinity, 80.0F, infinity});
+  const Tensor drawn = test.results()[0];
+  ASSERT_EQ(drawn.type(), DataType::kInt64);
+  ASSERT_EQ(drawn.shape(), (Shape{2, 20000}));
+  int64_t counts[2][3] = {};
+  for (int64_t i = 0; i < drawn.elements(); ++i) ++counts[i / 20000][drawn.values<int64_t>()[static_cast<size_t>(i)]];
+  EXPECT_NEAR(static_cast<double>(counts[0][0]) / 20000, 1.0 / 8, 0.01);
+  EXPECT_NEAR(static_cast<double>(counts[0][1]) / 20000, 2.0 / 8, 0.01);
+  EXPECT_EQ(counts[1][1], 20000) << "what is not finite is never drawn";
+  const Tensor again = test.results()[0];
+  EXPECT_EQ(0, std::memcmp(drawn.raw(), again.raw(), drawn.bytes())) << "the seed decides";
+  const Tensor one = OpTest("Multinomial").input<float>({3, 1}, {0, 0, 0}).results()[0];
+  EXPECT_EQ(one.type(), DataType::kInt32);
+  EXPECT_EQ(one.shape(), (Shape{3, 1}));
+  OpTest("Multinomial").input<float>({3}, {0, 0, 0}).fails("rows of classes");
+  OpTest("Multinomial").attribute("sample_size", int64_t{0}).input<float>({1, 1}, {0}).fails("0 samples");
+  OpTest("Multinomial").attribute("dtype", int64_t{1}).input<float>({1, 1}, {0}).fails("not supported");
+}
+
 TEST(Random, RefusesNonsense) {
   OpTest("RandomUniform").fails("'shape' is missing");
   OpTest("RandomUniform").attribute("shape", std::vector<int64_t>{-1}).fails("not concrete");

@@ -15,7 +15,8 @@ ValueDescription describe(const Graph& graph, std::string_view name, const Value
   ValueDescription description;
   description.name = std::string(name);
   description.type = value_type_name(value.kind, value.type);
-  description.is_sequence = value.kind == ValueKind::kSequence || value.kind == ValueKind::kOptionalSequence;
+  description.is_sequence = is_sequence_kind(value.kind);
+  description.key_type = map_key_type(value.kind);
   description.is_optional = value.kind == ValueKind::kOptional || value.kind == ValueKind::kOptionalSequence;
   description.element_type = value.type;
   description.has_shape = shape.has_value();
@@ -85,34 +86,45 @@ namespace {
 
 /// What operators may read in place.
 Tensor readable(const Tensor& tensor) {
+  if (tensor.type() == DataType::kMap) return Tensor::map(tensor.map_keys().aligned(), tensor.map_values().aligned());
   if (tensor.type() != DataType::kSequence) return tensor.aligned();
   std::vector<Tensor> elements;
-  for (const Tensor& element : tensor.values<Tensor>()) elements.push_back(element.aligned());
+  for (const Tensor& element : tensor.values<Tensor>()) elements.push_back(readable(element));
   return Tensor::sequence(std::move(elements));
 }
 
-void check_sequence(const ValueDescription& value, const Tensor& sequence, std::string_view kind) {
-  if (sequence.type() != DataType::kSequence) {
-    throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind,
-                               tensor_type_name(sequence.type()), value.type));
-  }
-  for (const Tensor& element : sequence.values<Tensor>()) {
-    if (element.type() == value.element_type) continue;
-    throw_argument(fmt::format("Unexpected {} data type. Actual: (seq({})) , expected: ({})", kind,
-                               tensor_type_name(element.type()), value.type));
-  }
+/// As messages call it, with the types in a map; "nothing" for an optional's missing value.
+std::string type_of(const Tensor& tensor) {
+  if (!tensor) return "nothing";
+  if (tensor.type() != DataType::kMap) return tensor_type_name(tensor.type());
+  return fmt::format("map({},{})", data_type_name(tensor.map_keys().type()),
+                     tensor_type_name(tensor.map_values().type()));
+}
+
+[[noreturn]] void throw_type(const ValueDescription& value, std::string_view actual, std::string_view kind) {
+  throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind, actual, value.type));
+}
+
+/// A tensor, or a map, of what the value holds.
+bool is_element(const ValueDescription& value, const Tensor& tensor) {
+  if (value.key_type == DataType::kUndefined) return tensor.type() == value.element_type;
+  return tensor.type() == DataType::kMap && tensor.map_keys().type() == value.key_type &&
+         tensor.map_values().type() == value.element_type;
 }
 
 }  // namespace
 
 void check_tensor(const ValueDescription& value, const Tensor& tensor, std::string_view kind) {
   if (value.is_optional && !tensor) return;
-  if (value.is_sequence) return check_sequence(value, tensor, kind);
-  if (tensor.type() != value.element_type) {
-    throw_argument(fmt::format("Unexpected {} data type. Actual: ({}) , expected: ({})", kind,
-                               tensor_type_name(tensor.type()), tensor_type_name(value.element_type)));
+  if (!value.is_sequence) {
+    if (!is_element(value, tensor)) throw_type(value, type_of(tensor), kind);
+    if (value.key_type == DataType::kUndefined) check_shape(value, tensor.shape(), kind);
+    return;
   }
-  check_shape(value, tensor.shape(), kind);
+  if (tensor.type() != DataType::kSequence) throw_type(value, type_of(tensor), kind);
+  for (const Tensor& element : tensor.values<Tensor>()) {
+    if (!is_element(value, element)) throw_type(value, fmt::format("seq({})", type_of(element)), kind);
+  }
 }
 
 MatchedFeeds match_feeds(std::span<const ValueDescription> inputs, std::span<const ValueDescription> overridable,

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "attune/error.h"
@@ -43,7 +44,11 @@ size_t element_size(DataType type) { return row_of(type).size; }
 
 std::string_view data_type_name(DataType type) { return row_of(type).name; }
 
-std::string tensor_type_name(DataType type) { return fmt::format("tensor({})", data_type_name(type)); }
+std::string tensor_type_name(DataType type) {
+  if (type == DataType::kSequence) return "seq";
+  if (type == DataType::kMap) return "map";
+  return fmt::format("tensor({})", data_type_name(type));
+}
 
 Shape::Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
 
@@ -152,7 +157,33 @@ Tensor Tensor::sequence(std::vector<Tensor> elements) {
   return view(DataType::kSequence, shape, data != nullptr ? data : &nothing, std::move(owner));
 }
 
+Tensor Tensor::map(Tensor keys, Tensor values) {
+  const bool has_keys = keys.type() == DataType::kInt64 || keys.type() == DataType::kString;
+  if (!has_keys || keys.shape().rank() != 1 || !(keys.shape() == values.shape())) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("A map is made of keys of one dimension, int64 or strings, and as many values, not of {} of "
+                    "shape {} and {} of shape {}.",
+                    tensor_type_name(keys.type()), keys.shape().to_string(), tensor_type_name(values.type()),
+                    values.shape().to_string()));
+  }
+  auto owner = std::make_shared<std::array<Tensor, 2>>(std::array{std::move(keys), std::move(values)});
+  Tensor* data = owner->data();
+  return view(DataType::kMap, Shape{2}, data, std::move(owner));
+}
+
+const Tensor& Tensor::map_keys() const {
+  check_type(DataType::kMap);
+  return static_cast<const Tensor*>(data_)[0];
+}
+
+const Tensor& Tensor::map_values() const {
+  check_type(DataType::kMap);
+  return static_cast<const Tensor*>(data_)[1];
+}
+
 Tensor Tensor::copied() const {
+  if (type_ == DataType::kMap) return map(map_keys().copied(), map_values().copied());
   if (type_ == DataType::kSequence) {
     std::vector<Tensor> elements;
     for (const Tensor& element : values<Tensor>()) elements.push_back(element ? element.copied() : element);

@@ -6,9 +6,10 @@ from typing import Any
 import attune
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import skl2onnx
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import DictionaryType, FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import (
@@ -20,6 +21,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
@@ -47,14 +49,18 @@ def make_node(*args: Any, **attributes: Any) -> onnx.NodeProto:
     return onnx.helper.make_node(*args, **attributes)
 
 
-def session(model: Any, types: list[tuple[str, Any]]) -> attune.InferenceSession:
-    has_map = hasattr(model, "classes_") and not isinstance(model, LinearSVC)
-    options = {id(model): {"zipmap": False}} if has_map else None
+def convert(model: Any, types: list[tuple[str, Any]], options: dict[int, Any] | None = None) -> bytes:
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
         patch.setattr("skl2onnx.common._container.make_node", make_node)
         proto = skl2onnx.convert_sklearn(model, initial_types=types, options=options, target_opset=17)
-    return attune.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return proto.SerializeToString()
+
+
+def session(model: Any, types: list[tuple[str, Any]]) -> attune.InferenceSession:
+    has_map = hasattr(model, "classes_") and not isinstance(model, LinearSVC)
+    options = {id(model): {"zipmap": False}} if has_map else None
+    return attune.InferenceSession(convert(model, types, options), providers=["CPUExecutionProvider"])
 
 
 def classes(count: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -109,6 +115,38 @@ def test_labels_are_strings(count: int) -> None:
         model.fit(x, names)
         run = session(model, [("x", FloatTensorType([None, x.shape[1]]))])
         assert np.array_equal(run.run(None, {"x": x})[0], model.predict(x))
+
+
+@pytest.mark.parametrize("names", [None, ["dog", "cat", "bee", "ant"]], ids=["numbers", "names"])
+@pytest.mark.parametrize("name", ["tree", "forest", "boosting", "logistic", "normalized_logistic"])
+def test_default_options_give_a_dictionary_for_each_row(name: str, names: list[str] | None) -> None:
+    x, y = classes(3)
+    y = y if names is None else np.array(names)[y]
+    model = CLASSIFIERS[name].fit(x[:300], y[:300])
+    proto = convert(model, [("x", FloatTensorType([None, x.shape[1]]))])
+    run = attune.InferenceSession(proto)
+    reference = onnxruntime.InferenceSession(proto)
+    assert [output.type for output in run.get_outputs()] == [output.type for output in reference.get_outputs()]
+    for rows in ROWS:
+        batch = x[300 : 300 + rows]
+        labels, scores = run.run(None, {"x": batch})
+        expected = reference.run(None, {"x": batch})[1]
+        assert np.array_equal(labels, model.predict(batch)), rows
+        assert [list(row) for row in scores] == [list(row) for row in expected]  # the keys, in the same order
+        assert {type(item) for row in scores for pair in row.items() for item in pair} == {
+            type(item) for row in expected for pair in row.items() for item in pair
+        }
+        values = np.array([[row[label] for label in model.classes_.tolist()] for row in scores])
+        np.testing.assert_allclose(values, model.predict_proba(batch), rtol=1e-4, atol=2e-6)
+
+
+def test_dictionaries_as_features() -> None:
+    rows = [{"red": 1.5, "size": -2.0}, {"blue": 4.0}, {}, {"red": 0.5, "blue": 1.0, "size": 2.0}]
+    model = make_pipeline(DictVectorizer(sparse=False), LinearRegression()).fit(rows, [1.0, 2.0, 3.0, 4.0])
+    run = attune.InferenceSession(convert(model, [("x", DictionaryType(StringTensorType([1]), FloatTensorType([])))]))
+    assert run.get_inputs()[0].type == "map(string,tensor(float))"
+    for row in [*rows, {"unknown": 3.0, "size": 1.0}]:
+        np.testing.assert_allclose(run.run(None, {"x": row})[0].reshape(-1), model.predict([row]), rtol=1e-5)
 
 
 REGRESSORS = {
