@@ -69,7 +69,7 @@ class Loop final : public Operator {
           context.set_output_type(i, typed.type, typed.kind);
         }
       } else if (found.has_shape) {
-        Shape shape = without_symbols(found.shape, context);
+        Shape shape = known_outside(found.shape, context);
         shape.insert(0, context.fresh_dim());
         context.set_output(i, found.type, shape);
       } else {

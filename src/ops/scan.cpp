@@ -114,7 +114,7 @@ class Scan : public Operator {
         context.set_output_type(i, found.type);
         continue;
       }
-      Shape shape = without_symbols(info.shape, context);
+      Shape shape = known_outside(info.shape, context);
       if (i >= states_) {
         const int axis = resolve_axis(out_.axes[static_cast<size_t>(i - states_)], shape.rank() + 1);
         shape.insert(axis, sequence_length(context));

@@ -111,10 +111,19 @@ std::vector<ValueInfo> infer_repeated(Graph& body, std::vector<ValueInfo>& input
   }
 }
 
-Shape without_symbols(const Shape& shape, InferContext& context) {
+Shape known_outside(const Shape& shape, InferContext& context) {
   Shape known = shape;
+  const auto is_outside = [&](int64_t dim) {
+    for (int i = 0; i < context.input_count(); ++i) {
+      if (!context.has_shape(i)) continue;
+      const Shape& outer = context.shape(i);
+      if (std::find(outer.begin(), outer.end(), dim) != outer.end()) return true;
+    }
+    return false;
+  };
   for (int axis = 0; axis < known.rank(); ++axis) {
-    if (!is_known(known[axis])) known[axis] = context.fresh_dim();
+    const bool is_unknown = known[axis] == kUnknownDim;
+    if (is_unknown || (!is_known(known[axis]) && !is_outside(known[axis]))) known[axis] = context.fresh_dim();
   }
   return known;
 }

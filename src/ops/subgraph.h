@@ -28,7 +28,8 @@ std::vector<ValueInfo> input_infos(const InferContext& context, int first);
 std::vector<ValueInfo> infer_repeated(Graph& body, std::vector<ValueInfo>& inputs, int first_state, int first_output,
                                       int states);
 
-/// A dimension that may differ from one time to the next says nothing outside of the subgraph.
-Shape without_symbols(const Shape& shape, InferContext& context);
+/// What a shape in the subgraph says outside of it: a dimension that is neither a number nor one of the node's inputs
+/// may differ from one time to the next.
+Shape known_outside(const Shape& shape, InferContext& context);
 
 }  // namespace attune::ops
