@@ -17,7 +17,6 @@ from ._attune import (
     set_default_logger_verbosity,
 )
 from .adapters import AdapterFormat, LoraAdapter
-from .as_onnxruntime import install_as_onnxruntime
 from .devices import (
     OrtArenaCfg,
     OrtDevice,
@@ -46,6 +45,7 @@ from .ort_value import OrtValue, OrtValueVector, copy_tensors
 from .providers import get_all_providers, get_available_providers, get_device
 from .session import InferenceSession, SessionIOBinding
 from .sparse import SparseTensor
+from .substitution import install_as_onnxruntime
 from .tuning import TunedCandidate, Tuning, tune
 
 __version__ = _attune.__version__

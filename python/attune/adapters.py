@@ -155,6 +155,8 @@ class AdapterFormat:
 
     @staticmethod
     def _write_parameter(writer: _Writer, reference: int, name: str, value: OrtValue) -> None:
+        if value.data_type() == "tensor(string)":
+            raise RuntimeError(f"Parameter '{name}' is of type STRING, which an adapter cannot hold.")
         # The fields in an order of their own, so that the vtable is written here: three references and a number.
         writer.align(4, ahead=12)
         writer.data.extend(struct.pack("<6H", 12, 20, 4, 8, 12, 16))

@@ -23,28 +23,32 @@ bool is_inside(const fs::path& folder, const fs::path& file) {
 
 }  // namespace
 
-ExternalData::ExternalData(fs::path folder, const std::map<std::string, Tensor>& given)
-    : folder_(std::move(folder)), given_(given) {}
+ExternalData::ExternalData(fs::path model, const std::map<std::string, Tensor>& given)
+    : model_(std::move(model)), given_(given) {}
 
 std::shared_ptr<const FileMapping> ExternalData::open(std::string_view tensor, const std::string& location) {
   const auto known = files_.find(location);
   if (known != files_.end()) return known->second;
-  if (folder_.empty()) throw_refused(tensor, location, "a model given as bytes has no folder.");
+  if (model_.empty()) throw_refused(tensor, location, "a model given as bytes has no folder.");
   const fs::path relative(location);
   if (location.empty() || relative.is_absolute()) throw_refused(tensor, location, "the path must be relative.");
   if (std::find(relative.begin(), relative.end(), "..") != relative.end()) {
     throw_refused(tensor, location, "the path leads out of the model's folder.");
   }
   std::error_code error;
-  const fs::path folder = fs::canonical(folder_, error);
+  const fs::path folder = fs::canonical(model_.has_parent_path() ? model_.parent_path() : fs::path("."), error);
   if (error) throw_refused(tensor, location, error.message());
-  const fs::path file = fs::canonical(folder_ / relative, error);
+  const fs::path target = fs::canonical(model_, error).parent_path();
+  if (error) throw_refused(tensor, location, error.message());
+  const fs::path file = fs::canonical(folder / relative, error);
   if (error == std::errc::no_such_file_or_directory) {
     throw Error(ErrorCode::kNoSuchFile,
                 fmt::format("External data file '{}' of initializer '{}' doesn't exist.", location, tensor));
   }
   if (error) throw_refused(tensor, location, error.message());
-  if (!is_inside(folder, file)) throw_refused(tensor, location, "the path leads out of the model's folder.");
+  if (!is_inside(folder, file) && !is_inside(target, file)) {
+    throw_refused(tensor, location, "External data path validation failed: the path leads out of the model's folder.");
+  }
   return files_.emplace(location, std::make_shared<const FileMapping>(file, FileKind::kData)).first->second;
 }
 

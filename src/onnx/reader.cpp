@@ -19,8 +19,8 @@ using protozero::pbf_reader;
 
 class ModelReader {
  public:
-  ModelReader(std::shared_ptr<const void> owner, std::filesystem::path folder, const GivenParts& given)
-      : parts_{std::move(owner), ExternalData(std::move(folder), given.files), given, {}} {}
+  ModelReader(std::shared_ptr<const void> owner, std::filesystem::path file, const GivenParts& given)
+      : parts_{std::move(owner), ExternalData(std::move(file), given.files), given, {}} {}
 
   Graph read(pbf_reader model) {
     bool has_graph = false;
@@ -132,10 +132,10 @@ class ModelReader {
   Graph graph_;
 };
 
-Graph read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::filesystem::path folder,
+Graph read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::filesystem::path file,
                  const GivenParts& given, std::string_view failure) {
   try {
-    return ModelReader(std::move(owner), std::move(folder), given)
+    return ModelReader(std::move(owner), std::move(file), given)
         .read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   } catch (const protozero::exception&) {
     throw Error(ErrorCode::kInvalidProtobuf, failure);
@@ -146,11 +146,9 @@ Graph read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> o
 
 Graph load_graph(const std::filesystem::path& path, const GivenParts& given) {
   const auto mapping = std::make_shared<const FileMapping>(path);
-  std::filesystem::path folder = path.parent_path();
-  if (folder.empty()) folder = ".";
   const std::string prefix = fmt::format("Load model from {} failed:", path.string());
   try {
-    Graph graph = read_model(mapping->bytes(), mapping, std::move(folder), given, "Protobuf parsing failed.");
+    Graph graph = read_model(mapping->bytes(), mapping, path, given, "Protobuf parsing failed.");
     graph.mappings.push_back(mapping);
     return graph;
   } catch (const Error& error) {

@@ -243,6 +243,18 @@ TEST_F(ExternalDataTest, NothingOutsideTheFolderIsRead) {
   refused("up/secret.bin");
 }
 
+TEST_F(ExternalDataTest, LinksMayLeadWhereTheModelsOwnLeads) {
+  const fs::path blob = write("weights.bin", "4", "8");
+  fs::create_directories(folder_ / "snapshot");
+  fs::create_symlink(blob, folder_ / "snapshot" / "model.onnx");
+  fs::create_symlink(folder_ / "model" / "weights.bin", folder_ / "snapshot" / "weights.bin");
+  const Graph graph = load_graph(folder_ / "snapshot" / "model.onnx");
+  EXPECT_EQ(std::string(static_cast<const char*>(graph.find_value("w")->constant.raw()), 8), "wwwwwwww");
+  fs::remove(folder_ / "snapshot" / "weights.bin");
+  fs::create_symlink(folder_ / "secret.bin", folder_ / "snapshot" / "weights.bin");
+  EXPECT_THROW(load_graph(folder_ / "snapshot" / "model.onnx"), Error);
+}
+
 TEST_F(ExternalDataTest, BadRangesAreErrors) {
   refused("weights.bin", "4092", "8");
   refused("weights.bin", "18446744073709551615", "8");

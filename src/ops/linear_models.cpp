@@ -39,8 +39,9 @@ class LinearScores {
   void check(const Shape& x) const {
     sample_count(x);
     const int64_t features = sample_size(x);
+    // The rest of too many is not looked at, as in onnxruntime, whose own example logreg_iris.onnx has such.
     const int64_t wanted = static_cast<int64_t>(coefficients_.size()) / targets_;
-    if (!is_known(features) || features == wanted) return;
+    if (!is_known(features) || features <= wanted) return;
     throw Error(ErrorCode::kInvalidGraph, fmt::format("X has {} features, the coefficients {}.", features, wanted));
   }
 
@@ -83,7 +84,7 @@ class LinearScores {
   }
 
   int64_t targets_;
-  std::vector<float> coefficients_;  ///< [targets, features]
+  std::vector<float> coefficients_;  ///< [targets, features], and perhaps more
   std::vector<float> intercepts_;
 };
 

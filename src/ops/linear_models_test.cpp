@@ -91,6 +91,7 @@ TEST(LinearModels, Reject) {
   linear("LinearRegressor", {}, {}).input<float>({1, 1}, {0}).fails("0 coefficients");
   linear("LinearRegressor", {1, 2}, {1, 2}).input<float>({1, 2}, {0, 0}).fails("2 intercepts");
   linear("LinearRegressor", {1, 2}, {}).input<float>({1, 3}, {0, 0, 0}).fails("X has 3 features, the coefficients 2");
+  linear("LinearRegressor", {3, 2, 9}, {}).input<float>({1, 2}, {10, 1}).output<float>({1, 1}, {32}).run();
   classifier("NONE", {1, 2}, {1}, {1, 2, 3}).fails("1 intercepts for 3 classes", 2);
   classifier("NONE", {1, 2}, {1}, {}).fails("must have labels", 2);
   classifier("ODDS", {1, 2}, {1}, {1, 2}).fails("post_transform 'ODDS'", 2);

@@ -90,8 +90,8 @@ void write_binary_scores(PostTransform transform, SecondScore second, float scor
     out[0] = logistic(-score);
     out[1] = logistic(score);
   } else {
-    out[0] = second == SecondScore::kNegated ? -score : score;
-    out[1] = -out[0];
+    out[0] = -score;
+    out[1] = score;
   }
 }
 

@@ -29,9 +29,8 @@ void apply_post_transform(PostTransform transform, float* scores, int64_t n);
 
 /// How a binary classifier that computed the score s of one class alone fills in the other.
 enum class SecondScore : uint8_t {
-  kComplement,     ///< 1 - s, s
-  kNegated,        ///< -s, s; for kLogistic the logistic functions of both
-  kNegatedSecond,  ///< s, -s; for kLogistic as kNegated
+  kComplement,  ///< 1 - s, s
+  kNegated,     ///< -s, s; for kLogistic the logistic functions of both
 };
 
 /// Writes the two scores of a binary classifier. kProbit leaves the second 0; the other transforms but kLogistic do

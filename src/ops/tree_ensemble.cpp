@@ -442,10 +442,8 @@ class TreeClassifier final : public Operator {
     if (scores_second || base_.size() == 2) {
       apply_post_transform(transform_, out, 2);
     } else {
-      const SecondScore second = all_positive_ ? SecondScore::kComplement
-                                 : positive    ? SecondScore::kNegated
-                                               : SecondScore::kNegatedSecond;
-      write_binary_scores(transform_, second, score, out);
+      const bool is_share = all_positive_ && transform_ != PostTransform::kLogistic;
+      write_binary_scores(transform_, is_share ? SecondScore::kComplement : SecondScore::kNegated, score, out);
     }
     return positive ? 1 : 0;
   }

@@ -169,7 +169,9 @@ TEST(TreeEnsembleClassifier, OneScoreForTwoClasses) {
         .run();
   };
   expect({.2F, .8F, 0}, "NONE", {}, {5, 6}, {.8F, .2F, .2F, .8F});
-  expect({-.2F, .8F, 0}, "NONE", {}, {5, 6}, {-.2F, .2F, -.8F, .8F});
+  expect({-.2F, .8F, 0}, "NONE", {}, {5, 6}, {.2F, -.2F, -.8F, .8F});
+  expect({.2F, .8F, 0}, "LOGISTIC", {}, {5, 6}, {.450166F, .549834F, .310026F, .689974F});
+  expect({0, 0, 0}, "LOGISTIC", {-.405F}, {5, 5}, {.599888F, .400112F, .599888F, .400112F});
   expect({-.2F, .8F, 0}, "LOGISTIC", {}, {5, 6}, {.549834F, .450166F, .310026F, .689974F});
   expect({.2F, .8F, 0}, "NONE", {.1F}, {5, 6}, {.7F, .3F, .1F, .9F});
   expect({.2F, .8F, 0}, "NONE", {.1F, .3F}, {5, 6}, {.3F, 0, .9F, 0});
