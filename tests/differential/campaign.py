@@ -16,11 +16,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
-from onnx import defs
+from onnx import NodeProto, defs
 
 from .generator import random_graph
 from .minimize import describe, minimize
 from .recipes import RECIPES
+from .reference import VERSIONS
 from .runner import failure
 
 PATIENCE = 60.0  # seconds for one graph
@@ -37,10 +38,18 @@ class Outcome:
     unusable: dict[str, str] = field(default_factory=dict)
 
 
+def version_of(node: NodeProto, opset: int) -> str:
+    """The operator, and the version of the operator set that its form is from."""
+    if node.domain == "com.microsoft":  # which has one
+        return f"{node.domain}.{node.op_type}-1"
+    schema = defs.get_schema(node.op_type, VERSIONS.get(node.domain, opset), node.domain)
+    return f"{node.domain}{'.' if node.domain else ''}{node.op_type}-{schema.since_version}"
+
+
 def try_seed(seed: int, only: str | None = None, shrink: bool = True) -> Outcome:
     """Makes the graph of the seed, runs it, and makes it small if it fails."""
     graph = random_graph(seed, only)
-    operators = [f"{node.op_type}-{defs.get_schema(node.op_type, graph.opset).since_version}" for node in graph.nodes]
+    operators = [version_of(node, graph.opset) for node in graph.nodes]
     outcome = Outcome(seed, None, operators, graph.ways, graph.unusable)
     if not graph.nodes:
         return outcome
@@ -150,7 +159,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(RECIPES), metavar="RECIPE")
     arguments = parser.parse_args()
     failures, operators, ways = campaign(arguments.seed, arguments.count, arguments.jobs, arguments.only)
-    names = {name.partition("-")[0] for name in operators}
+    names = {name.rpartition("-")[0] for name in operators}
     nodes = sum(operators.values())
     print(f"{arguments.count} graphs, {nodes} nodes of {len(names)} operators in {len(operators)} versions")
     print("computed by " + ", ".join(f"{way}: {number}" for way, number in ways.most_common()))

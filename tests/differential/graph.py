@@ -231,9 +231,11 @@ class Graph:
         kind: str = "computes",
         precision: np.dtype | None = None,
         cancels: float = 0,
+        domain: str = "",
         **attributes: Any,
     ) -> list[Value]:
         """Appends a node and gives its outputs; UnusableError, and nothing is appended, when no reference computes it.
+        Subgraphs among the attributes may read values of the graph by their names.
 
         `kind` is "computes" for arithmetic, whose rounding is an engine's own; "moves" for what gives elements on as
         they are; "decides" for what jumps: it wants operands that rounding has not reached. `precision` is that of
@@ -243,13 +245,14 @@ class Graph:
         inputs = list(inputs)
         while inputs and inputs[-1] is None:
             inputs.pop()
-        if kind == "decides" and not all(value is None or value.is_exact for value in inputs):
-            raise UnusableError(f"{op} would decide on rounded numbers")
         names = [f"v{len(self.results) + k}" for k in range(outputs)]
-        node = helper.make_node(op, [value.name if value else "" for value in inputs], names)
+        node = helper.make_node(op, [value.name if value else "" for value in inputs], names, domain=domain)
         for name, value in attributes.items():
             kind_of_list = AttributeProto.INTS if value == [] else None
             node.attribute.append(helper.make_attribute(name, value, attr_type=kind_of_list))
+        inputs += [self.values[name] for name in reference.captured_names(node)]
+        if kind == "decides" and not all(value is None or value.is_exact for value in inputs):
+            raise UnusableError(f"{op} would decide on rounded numbers")
         arrays = [value.array if value else None for value in inputs]
         results, compute, way = reference.evaluate(node, self.opset, arrays)
         if any(result.size > MOST_ELEMENTS for result in results):
@@ -304,7 +307,7 @@ class Graph:
 
     def model(self) -> ModelProto:
         """The graph as a model: what nobody reads, and a few results more, are its outputs."""
-        read = {name for node in self.nodes for name in node.input}
+        read = {name for node in self.nodes for name in reference.read_names(node)}
         outputs = [value.name for value in self.results if value.name not in read or self.chance(0.1)]
         names: dict[int, str] = {}
         described = [self._describe(name, names) for name in self.inputs if name in read]
@@ -333,7 +336,7 @@ def make_model(
     opset: int,
 ) -> ModelProto:
     """A model of the nodes; the initializers that they read are those of `initializers`."""
-    read = {name for node in nodes for name in node.input}
+    read = {name for node in nodes for name in reference.read_names(node)}
     graph = helper.make_graph(
         nodes,
         "random",
@@ -341,4 +344,4 @@ def make_model(
         [helper.make_tensor_value_info(name, onnx_type(values[name].dtype), None) for name in outputs],
         [numpy_helper.from_array(values[name].array, name) for name in initializers if name in read],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return helper.make_model(graph, opset_imports=reference.opset_imports(nodes, opset), ir_version=10)

@@ -4,6 +4,7 @@ from onnx import ModelProto, helper, printer
 
 from .element_types import onnx_type
 from .graph import Graph, Value, make_model
+from .reference import read_names
 from .runner import failure
 
 Way = tuple[str, str]
@@ -13,7 +14,7 @@ def _model(graph: Graph, kept: list[int], outputs: list[str], is_fixed: bool) ->
     """The kept nodes; what other nodes gave them, and what was an input, is an input of known shape."""
     nodes = [graph.nodes[k] for k in kept]
     made = {name for node in nodes for name in node.output if name}
-    read = [name for node in nodes for name in node.input if name and name not in made]
+    read = [name for node in nodes for name in read_names(node) if name and name not in made]
     held = [name for name in graph.initializers if name in read]
     fed = [name for name in dict.fromkeys(read) if name not in held]
     inputs = [
@@ -65,7 +66,7 @@ def minimize(graph: Graph, model: ModelProto, way: Way) -> tuple[ModelProto, str
 def _ends(graph: Graph, kept: list[int], outputs: list[str]) -> list[str]:
     """What the kept nodes make and no other reads, and those of `outputs` that are left."""
     made = [name for k in kept for name in graph.nodes[k].output if name]
-    read = {name for k in kept for name in graph.nodes[k].input}
+    read = {name for k in kept for name in read_names(graph.nodes[k])}
     return [name for name in made if name not in read or name in outputs]
 
 

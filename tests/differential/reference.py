@@ -10,11 +10,20 @@ known_differences.py leaves out those that get a node wrong.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import onnxruntime
-from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper, shape_inference
+from onnx import (
+    AttributeProto,
+    ModelProto,
+    NodeProto,
+    OperatorSetIdProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 from onnx.reference import ReferenceEvaluator
 
 from . import known_differences
@@ -22,25 +31,51 @@ from .element_types import FLOAT, HALVES, numpy_type, onnx_type
 
 Arrays = Sequence[np.ndarray | None]
 Compute = Callable[[Arrays], list[np.ndarray]]
+# The versions of other domains than ONNX's own.
+VERSIONS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 
 
 class UnusableError(Exception):
     """No reference computes the node."""
 
 
+def captured_names(node: NodeProto) -> list[str]:
+    """What the node's subgraphs read of the graph around it, in order."""
+    captured: dict[str, None] = {}
+    for attribute in node.attribute:
+        if attribute.type != AttributeProto.GRAPH:
+            continue
+        own = {value.name for value in (*attribute.g.input, *attribute.g.initializer)}
+        for inner in attribute.g.node:
+            captured |= dict.fromkeys(name for name in read_names(inner) if name and name not in own)
+            own.update(inner.output)
+        captured |= dict.fromkeys(value.name for value in attribute.g.output if value.name not in own)
+    return list(captured)
+
+
+def read_names(node: NodeProto) -> list[str]:
+    """The node's inputs, "" for those that are left out, and what its subgraphs read."""
+    return [*node.input, *captured_names(node)]
+
+
+def opset_imports(nodes: Iterable[NodeProto], opset: int) -> list[OperatorSetIdProto]:
+    """The versions of the nodes' domains."""
+    domains = dict.fromkeys(["", *(node.domain for node in nodes)])
+    return [helper.make_opsetid(domain, VERSIONS.get(domain, opset)) for domain in domains]
+
+
 def single_node_model(node: NodeProto, opset: int, inputs: Arrays, constant: bool = False) -> ModelProto:
     """The node as a model, each operand an input or, when `constant`, an initializer; outputs without types."""
-    operands = {name: array for name, array in zip(node.input, inputs, strict=True) if array is not None}
+    operands = _feeds(node, inputs)
     feeds = [helper.make_tensor_value_info(name, onnx_type(a.dtype), a.shape) for name, a in operands.items()]
     held = [numpy_helper.from_array(array, name) for name, array in operands.items()] if constant else []
     outputs = [ValueInfoProto(name=name) for name in node.output if name]
     graph = helper.make_graph([node], "node", [] if constant else feeds, outputs, held)
-    imports = [helper.make_opsetid(node.domain, opset if not node.domain else 1), helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=imports[bool(not node.domain) :], ir_version=10)
+    return helper.make_model(graph, opset_imports=opset_imports([node], opset), ir_version=10)
 
 
 def _feeds(node: NodeProto, inputs: Arrays) -> dict[str, np.ndarray]:
-    return {name: array for name, array in zip(node.input, inputs, strict=True) if array is not None}
+    return {name: array for name, array in zip(read_names(node), inputs, strict=True) if array is not None}
 
 
 def _onnxruntime(node: NodeProto, opset: int, inputs: Arrays, constant: bool = False) -> Compute:

@@ -1,17 +1,36 @@
 """One recipe an operator: how to add a valid node of it to a graph."""
 
-from . import elementwise, images, indexing, moving, patterns, products, quantized, reducing, signal, text
+from . import (
+    elementwise,
+    flow,
+    fused,
+    images,
+    indexing,
+    learning,
+    moving,
+    patterns,
+    products,
+    quantized,
+    recurrent,
+    reducing,
+    signal,
+    text,
+)
 from .recipe import RECIPES
 
 __all__ = [
     "RECIPES",
     "elementwise",
+    "flow",
+    "fused",
     "images",
     "indexing",
+    "learning",
     "moving",
     "patterns",
     "products",
     "quantized",
+    "recurrent",
     "reducing",
     "signal",
     "text",
