@@ -33,6 +33,7 @@ def python(*arguments: str, cwd: Path | None = None) -> list[str]:
         [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return done.stdout.splitlines()
 
 
