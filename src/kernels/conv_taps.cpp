@@ -146,8 +146,9 @@ class GridTask {
   }
 
  private:
-  // The floats of a pixel in scratch_ and in scratch_residual_: its blocks follow each other, so that channels do.
-  static constexpr int64_t kScratchStride = kMaxTileBlocks * kBlock;
+  // The floats of a pixel in scratch_ and in scratch_residual_: its blocks follow each other, so that channels do. A
+  // block lies between pixels, since vectors are stored there whose first or last lanes are not the pixel's.
+  static constexpr int64_t kScratchStride = (kMaxTileBlocks + 1) * kBlock;
   // Dense tiles between two calls of the activation: 6 KiB of sums with AVX-512.
   static constexpr int64_t kFinishTiles = 4;
 
@@ -322,16 +323,21 @@ class GridTask {
   // The residual of the same channels, as compute_scratch() wants it: laid out as scratch_.
   void load_residual(int64_t pixels, int64_t channel, int64_t lanes) {
     const int64_t stride = run_.epilogue->residual.channel_stride;
-    for (int64_t n = 0; n < pixels; ++n) {
-      float* pixel = scratch_residual_ + kBlock + n * kScratchStride;
-      for (int64_t block = channel / kBlock; block * kBlock < channel + lanes; ++block) {
-        const int64_t first_lane = std::max<int64_t>(channel - block * kBlock, 0);
-        const int64_t end_lane = std::min(channel + lanes - block * kBlock, int64_t{kBlock});
+    const int64_t end = channel + lanes;
+    for (int64_t block = channel / kBlock; block * kBlock < end; ++block) {
+      const int64_t first_lane = std::max<int64_t>(channel - block * kBlock, 0);
+      const int64_t end_lane = std::min(end - block * kBlock, int64_t{kBlock});
+      float* to = scratch_residual_ + kBlock + (block * kBlock - channel);
+      for (int64_t n = 0; n < pixels; ++n, to += kScratchStride) {
         const float* from = tile_.residual[n] + block * stride;
-        for (int64_t lane = first_lane; lane < end_lane; ++lane) pixel[block * kBlock - channel + lane] = from[lane];
+        if (end_lane - first_lane == kBlock) {
+          copy_block(from, to);
+        } else {
+          load_lanes(from, first_lane, end_lane, to);
+        }
       }
-      tile_.residual[n] = pixel;
     }
+    for (int64_t n = 0; n < pixels; ++n) tile_.residual[n] = scratch_residual_ + kBlock + n * kScratchStride;
     tile_.residual_channel_stride = kBlock;
   }
 
@@ -346,6 +352,17 @@ class GridTask {
       const BlockTag d;
       const auto lanes = hn::AndNot(hn::FirstN(d, static_cast<size_t>(begin)), hn::FirstN(d, static_cast<size_t>(end)));
       hn::BlendedStore(hn::LoadU(d, from), lanes, d, to);
+    } else {
+      for (int64_t lane = begin; lane < end; ++lane) to[lane] = from[lane];
+    }
+  }
+
+  // The other lanes are not read, since another task may be writing them, and get any value in `to`.
+  static HWY_INLINE void load_lanes(const float* from, int64_t begin, int64_t end, float* to) {
+    if constexpr (HWY_TARGET <= HWY_AVX2 && kBlockVectors == 1) {
+      const BlockTag d;
+      const auto lanes = hn::AndNot(hn::FirstN(d, static_cast<size_t>(begin)), hn::FirstN(d, static_cast<size_t>(end)));
+      hn::StoreU(hn::MaskedLoad(lanes, d, from), d, to);
     } else {
       for (int64_t lane = begin; lane < end; ++lane) to[lane] = from[lane];
     }
@@ -372,8 +389,8 @@ class GridTask {
   Tile tile_;
   HWY_ALIGN float bias_[kMaxTileBlocks * kBlock];
   // A block before and behind: lanes of a shared block are read from where its other lanes would lie.
-  HWY_ALIGN float scratch_[(kMaxTilePixels * kMaxTileBlocks + 2) * kBlock] = {};
-  HWY_ALIGN float scratch_residual_[(kMaxTilePixels * kMaxTileBlocks + 2) * kBlock] = {};
+  HWY_ALIGN float scratch_[kMaxTilePixels * kScratchStride + 2 * kBlock] = {};
+  HWY_ALIGN float scratch_residual_[kMaxTilePixels * kScratchStride + 2 * kBlock] = {};
 };
 
 }  // namespace
