@@ -14,6 +14,7 @@ void add_profile_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
 void add_report_command(CLI::App& app);
+void add_pack_command(CLI::App& app);
 void add_operators_command(CLI::App& app);
 /// Hidden: the process that `compare`, `memory` and `tune` start to measure in.
 void add_worker_command(CLI::App& app);

@@ -198,7 +198,10 @@ void print_plan(const PlanReport& plan) {
                operator_name(peak.domain, peak.op_type), peak.name);
   }
   fmt::print("Outputs:        {}\n", bytes(plan.output_bytes));
-  fmt::print("Packed weights: {}, other constants {}\n", bytes(plan.packed_weight_bytes), bytes(plan.constant_bytes));
+  const std::string mapped =
+      plan.mapped_weight_bytes == 0 ? "" : fmt::format(" ({} mapped)", bytes(plan.mapped_weight_bytes));
+  fmt::print("Packed weights: {}{}, other constants {}\n", bytes(plan.packed_weight_bytes), mapped,
+             bytes(plan.constant_bytes));
   if (!plan.is_complete) fmt::print("Some shapes depend on data: the plan ends at the first of them.\n");
   fmt::print("\n");
 }
@@ -217,6 +220,7 @@ json plan_to_json(const PlanReport& plan) {
   return {{"region_bytes", plan.region_bytes},
           {"lower_bound_bytes", plan.lower_bound_bytes},
           {"packed_weight_bytes", plan.packed_weight_bytes},
+          {"mapped_weight_bytes", plan.mapped_weight_bytes},
           {"constant_bytes", plan.constant_bytes},
           {"output_bytes", plan.output_bytes},
           {"parameters", plan.parameters},

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   attune::add_compare_command(app);
   attune::add_tune_command(app);
   attune::add_report_command(app);
+  attune::add_pack_command(app);
   attune::add_operators_command(app);
   attune::add_worker_command(app);
   try {

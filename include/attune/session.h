@@ -94,7 +94,8 @@ struct PlanReport {
   size_t region_bytes = 0;          ///< Activation memory of a run.
   size_t lower_bound_bytes = 0;     ///< The largest set of tensors alive at once; region_bytes can't be less.
   size_t packed_weight_bytes = 0;
-  size_t constant_bytes = 0;  ///< Initializers read in their own form.
+  size_t mapped_weight_bytes = 0;  ///< Those of packed_weight_bytes that lie in a file of packed weights.
+  size_t constant_bytes = 0;       ///< Initializers read in their own form.
   size_t output_bytes = 0;
   int64_t parameters = 0;  ///< Elements of all initializers of the model.
   double flops = 0;
@@ -136,6 +137,14 @@ class InferenceSession {
   /// without a tensor get fresh memory, as run() gives it. Memory that is aligned to 64 bytes and overlaps no feed is
   /// written by the run itself, other memory is filled at its end. Throws as run() does.
   void run_into(std::span<const NamedTensor> feeds, std::span<NamedTensor> outputs, const RunOptions& options = {});
+
+  /// Packs a model's weights as a session with these options does, and writes them to `file`, for sessions that name it
+  /// in the configuration entry "attune.packed_weights": they map it instead of packing, and processes share its
+  /// memory. It serves this model, this version of Attune and this instruction set; sessions that differ pack as ever,
+  /// with a warning in the log. Returns the bytes of packed weights. Throws as the constructor does, and
+  /// Error(kRuntimeException) when the file cannot be written.
+  static size_t write_packed_weights(const std::filesystem::path& model, const std::filesystem::path& file,
+                                     const SessionOptions& options = {});
 
   /// The model's nodes, all of which the CPU runs. Throws Error(kFail) unless the configuration entry
   /// "session.record_ep_graph_assignment_info" is "1".

@@ -57,6 +57,7 @@ FileMapping::FileMapping(const std::filesystem::path& path, FileKind kind) {
   identity_ = {static_cast<uint64_t>(status.st_dev), static_cast<uint64_t>(status.st_ino),
                static_cast<uint64_t>(status.st_size),
                int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+  trusted_ = (status.st_uid == ::geteuid() || status.st_uid == 0) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
   if (status.st_size == 0) {
     if (kind == FileKind::kData) return;
     throw Error(ErrorCode::kInvalidArgument,
@@ -72,12 +73,14 @@ FileMapping::FileMapping(const std::filesystem::path& path, FileKind kind) {
 FileMapping::FileMapping(FileMapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      identity_(std::exchange(other.identity_, {})) {}
+      identity_(std::exchange(other.identity_, {})),
+      trusted_(other.trusted_) {}
 
 FileMapping& FileMapping::operator=(FileMapping&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(identity_, other.identity_);
+  std::swap(trusted_, other.trusted_);
   return *this;
 }
 

@@ -45,6 +45,8 @@ class FileMapping {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const FileIdentity& identity() const { return identity_; }
+  /// Belongs to the process's user or to root, and nobody else may write it.
+  bool is_trusted() const { return trusted_; }
 
   /// Lets go of the pages that lie wholly inside [offset, offset + size), which may reach past the end; the next touch
   /// reads them from the page cache or the disk again. Called when weights have been packed out of the file.
@@ -54,6 +56,7 @@ class FileMapping {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   FileIdentity identity_;
+  bool trusted_ = true;
 };
 
 }  // namespace attune

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "attune/error.h"
+#include "base/content_hash.h"
 #include "kernels/reorder.h"
 #include "kernels/simd.h"
 #include "ops/axes.h"
@@ -21,6 +22,7 @@
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
+#include "ops/packs_constants.h"
 #include "ops/scaled_weights.h"
 #include "ops/window.h"
 #include "ops/workspace.h"
@@ -36,7 +38,7 @@ constexpr int kResidual = 3;
 /// Images are reordered through at most about this much memory at once, or one image if that is more.
 constexpr int64_t kStagingFloats = int64_t{1} << 20;
 
-class Conv final : public Operator {
+class Conv final : public Operator, public PacksConstants {
  public:
   explicit Conv(const Node& node)
       : window_(Window::parse(node)),
@@ -84,6 +86,7 @@ class Conv final : public Operator {
 
   /// Multiplying the weights copies them anyway.
   bool reads_unaligned(int i) const override { return i == 1 && factors_; }
+  bool reads_only_to_pack(int i) const override { return i == 1; }
 
   void prepare(PrepareContext& context) override {
     const Tensor* weights = context.input(1).constant;
@@ -94,9 +97,11 @@ class Conv final : public Operator {
     if (context.input(0).has_shape) check_shapes(context.input(0).shape, weights->shape());
     const ConvShape shape = layer_shape(weights->shape());
     kernel_ = select_kernel(shape, context.input(0), context.input_layout(0));
-    const std::string packing = fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}/factors={}",
-                                            static_cast<int>(kernel_), groups_, shape.stride_h, shape.stride_w,
-                                            shape.dilation_h, shape.dilation_w, factors_ ? factors_.raw() : nullptr);
+    std::string packing = fmt::format("conv/kernel={}/groups={}/stride={}x{}/dilation={}x{}", static_cast<int>(kernel_),
+                                      groups_, shape.stride_h, shape.stride_w, shape.dilation_h, shape.dilation_w);
+    if (factors_) {
+      packing += "/factors=" + content_hash({static_cast<const std::byte*>(factors_.raw()), factors_.bytes()});
+    }
     weights_ = context.pack(
         1, packing, static_cast<size_t>(kernels::packed_conv_weights_size(shape, kernel_)), [&](float* packed) {
           const Tensor scaled = factors_ ? scale_rows(*weights, factors_, context.parallel()) : *weights;

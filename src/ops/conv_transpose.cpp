@@ -19,6 +19,7 @@
 #include "ops/fused_activation.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
+#include "ops/packs_constants.h"
 #include "ops/window.h"
 #include "ops/workspace.h"
 
@@ -31,7 +32,7 @@ constexpr int kBias = 2;
 /// Images are reordered through at most about this much memory at once, or one image if that is more.
 constexpr int64_t kStagingFloats = int64_t{1} << 20;
 
-class ConvTranspose final : public Operator {
+class ConvTranspose final : public Operator, public PacksConstants {
  public:
   explicit ConvTranspose(const Node& node)
       : window_(Window::parse(node)),
@@ -82,6 +83,8 @@ class ConvTranspose final : public Operator {
     context.want_input(0, Layout::kBlocked);
     if (!w.shape.is_concrete() || !makes_patches(w.shape)) context.set_output(0, Layout::kBlocked);
   }
+
+  bool reads_only_to_pack(int i) const override { return i == 1; }
 
   void prepare(PrepareContext& context) override {
     const Tensor* weights = context.input(1).constant;

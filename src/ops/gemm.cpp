@@ -12,12 +12,13 @@
 #include "ops/element_types.h"
 #include "ops/matrix_loop.h"
 #include "ops/op_def.h"
+#include "ops/packs_constants.h"
 #include "ops/workspace.h"
 
 namespace attune::ops {
 namespace {
 
-class Gemm final : public Operator {
+class Gemm final : public Operator, public PacksConstants {
  public:
   explicit Gemm(const Node& node)
       : alpha_(node.attributes.get_float("alpha", 1.0F)),
@@ -52,6 +53,7 @@ class Gemm final : public Operator {
   }
 
   bool reads_unaligned(int i) const override { return i == 1; }
+  bool reads_only_to_pack(int i) const override { return i == 1; }
 
   void prepare(PrepareContext& context) override { weights_.prepare(context, 1, trans_b_, !trans_a_); }
 

@@ -15,6 +15,7 @@
 #include "ops/fused_activation.h"
 #include "ops/matrix_loop.h"
 #include "ops/op_def.h"
+#include "ops/packs_constants.h"
 #include "ops/workspace.h"
 
 namespace attune::ops {
@@ -29,7 +30,7 @@ struct Product {
   kernels::GemmShape matrix;
 };
 
-class MatMul final : public Operator {
+class MatMul final : public Operator, public PacksConstants {
  public:
   explicit MatMul(const Node& node)
       : trans_a_(node.attributes.get_int("trans_a", 0) != 0),
@@ -52,6 +53,7 @@ class MatMul final : public Operator {
   }
 
   bool reads_unaligned(int i) const override { return i == 1; }
+  bool reads_only_to_pack(int i) const override { return i == 1; }
 
   void prepare(PrepareContext& context) override { weights_.prepare(context, 1, trans_b_, !trans_a_); }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attune/error.h"
+#include "base/content_hash.h"
 #include "kernels/block_quantized.h"
 #include "ops/axes.h"
 #include "ops/op_def.h"
@@ -56,8 +57,12 @@ class MatMulNBits final : public Operator {
     const Tensor aligned_scales = scales->aligned();
     const Tensor aligned_zeros = zeros == nullptr ? Tensor() : zeros->aligned();
     const TensorView zero_view = zeros == nullptr ? TensorView{} : TensorView::of(aligned_zeros);
-    // The zero points are another initializer, which the name must not leave open: each node has its own.
-    const std::string packing = fmt::format("n_bits/zeros={}/{}", static_cast<const void*>(this), bits_);
+    // The zero points are another initializer, which the name must not leave open.
+    std::string packing = fmt::format("n_bits/k={}/n={}/block={}/bits={}", k_, n_, block_, bits_);
+    if (zeros != nullptr) {
+      packing += fmt::format("/zeros={}/{}", data_type_name(zeros->type()),
+                             content_hash({static_cast<const std::byte*>(zeros->raw()), zeros->bytes()}));
+    }
     table_ = context.pack(kScales, packing, table_floats(), [&](float* out) {
       fill_table(aligned_scales.values<float>().data(), zero_view, reinterpret_cast<kernels::BlockScale*>(out));
     });

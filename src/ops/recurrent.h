@@ -10,6 +10,7 @@
 #include "kernels/recurrent_gates.h"
 #include "ops/op_def.h"
 #include "ops/operator.h"
+#include "ops/packs_constants.h"
 #include "ops/workspace.h"
 
 namespace attune::ops {
@@ -36,12 +37,13 @@ struct RecurrentStep {
 /// Float; half types are widened; double goes its own way (recurrent_double.h). The products of the inputs of many
 /// times are one matrix product; those of the states follow one time after another. Directions and parts of the batch
 /// run in parallel. Samples are independent of each other, bit by bit.
-class RecurrentOperator : public Operator {
+class RecurrentOperator : public Operator, public PacksConstants {
  public:
   RecurrentOperator(const Node& node, const RecurrentKind& kind);
 
   void infer(InferContext& context) const override;
   bool reads_unaligned(int i) const override { return i == kW || i == kR; }
+  bool reads_only_to_pack(int i) const override { return i == kW || i == kR; }
   void prepare(PrepareContext& context) override;
   size_t workspace_bytes(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
                          int threads) const override;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/half.h"
+#include "ops/packs_constants.h"
 #include "ops/workspace.h"
 
 namespace attune {
@@ -49,8 +50,12 @@ class Conversions {
 /// What the operator inside is shown while it packs its weights.
 class WidenedPreparation final : public PrepareContext {
  public:
-  WidenedPreparation(PrepareContext& outer, const Conversions& inputs, const Conversions& outputs, int input_count)
-      : outer_(outer), input_conversions_(inputs), output_conversions_(outputs) {
+  WidenedPreparation(PrepareContext& outer, const Operator& inner, const Conversions& inputs,
+                     const Conversions& outputs, int input_count)
+      : outer_(outer),
+        inner_(dynamic_cast<const PacksConstants*>(&inner)),
+        input_conversions_(inputs),
+        output_conversions_(outputs) {
     inputs_.resize(static_cast<size_t>(input_count));
     constants_.resize(inputs_.size());
     released_.resize(inputs_.size(), false);
@@ -65,8 +70,10 @@ class WidenedPreparation final : public PrepareContext {
       info->type = DataType::kFloat;
       if (info->constant != nullptr) {
         Tensor& constant = constants_[static_cast<size_t>(i)];
-        constant = widened(*info->constant, outer_.parallel());
+        constant = Tensor::allocate(DataType::kFloat, info->constant->shape());
+        deferred_.emplace_back(info->constant, &constant);
         info->constant = &constant;
+        if (inner_ == nullptr || !inner_->reads_only_to_pack(i)) widen_deferred();
       }
     }
     return *info;
@@ -81,7 +88,11 @@ class WidenedPreparation final : public PrepareContext {
   Layout output_layout(int i) const override { return outer_.output_layout(i); }
   int block() const override { return outer_.block(); }
   PackedWeights pack(int i, std::string_view packing, size_t floats, FunctionRef<void(float*)> fill) override {
-    return outer_.pack(i, packing, floats, fill);
+    const auto fill_widened = [&](float* packed) {
+      widen_deferred();
+      fill(packed);
+    };
+    return outer_.pack(i, packing, floats, fill_widened);
   }
   void release_input(int i) override {
     released_[static_cast<size_t>(i)] = true;
@@ -92,11 +103,20 @@ class WidenedPreparation final : public PrepareContext {
   bool is_released(int i) const { return released_[static_cast<size_t>(i)]; }
 
  private:
+  void widen_deferred() const {
+    for (const auto& [from, to] : std::exchange(deferred_, {})) {
+      const Tensor aligned = from->aligned();
+      widen(from->type(), aligned.raw(), to->values<float>().data(), from->elements(), outer_.parallel());
+    }
+  }
+
   PrepareContext& outer_;
+  const PacksConstants* inner_;
   const Conversions& input_conversions_;
   const Conversions& output_conversions_;
   mutable std::vector<std::optional<ValueInfo>> inputs_;
   mutable std::vector<Tensor> constants_;
+  mutable std::vector<std::pair<const Tensor*, Tensor*>> deferred_;  // still to be widened
   mutable ValueInfo output_;
   std::vector<bool> released_;
 };
@@ -130,7 +150,7 @@ class WidenedRun final : public RunContext {
   std::vector<std::pair<int, Tensor>> given_;
 };
 
-class WidenedOperator final : public Operator {
+class WidenedOperator final : public Operator, public PacksConstants {
  public:
   WidenedOperator(std::unique_ptr<Operator> inner, std::vector<DataType> inputs, std::vector<DataType> outputs)
       : inner_(std::move(inner)), kept_(inputs.size()), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
@@ -167,9 +187,14 @@ class WidenedOperator final : public Operator {
     }
   }
 
+  bool reads_only_to_pack(int i) const override {
+    const auto* inner = dynamic_cast<const PacksConstants*>(inner_.get());
+    return inner != nullptr && inner->reads_only_to_pack(i);
+  }
+
   void prepare(PrepareContext& context) override {
     const auto count = static_cast<int>(kept_.size());
-    WidenedPreparation inner(context, inputs_, outputs_, count);
+    WidenedPreparation inner(context, *inner_, inputs_, outputs_, count);
     inner_->prepare(inner);
     for (int i = 0; i < count; ++i) {
       kept_[static_cast<size_t>(i)].released = inner.is_released(i);
@@ -177,10 +202,10 @@ class WidenedOperator final : public Operator {
       const Tensor* constant = context.input(i).constant;
       if (constant == nullptr) continue;
       // Read in every run: converted once instead.
-      const Tensor aligned = constant->aligned();
       Kept& kept = kept_[static_cast<size_t>(i)];
       kept.shape = constant->shape();
       kept.data = context.pack(i, "float", static_cast<size_t>(constant->elements()), [&](float* floats) {
+        const Tensor aligned = constant->aligned();
         widen(constant->type(), aligned.raw(), floats, constant->elements(), context.parallel());
       });
       context.release_input(i);

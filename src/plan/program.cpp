@@ -13,6 +13,7 @@
 #include "kernels/simd.h"
 #include "ops/evaluate.h"
 #include "ops/infer.h"
+#include "ops/packs_constants.h"
 #include "ops/reorder.h"
 #include "plan/subprogram.h"
 
@@ -22,10 +23,14 @@ namespace {
 // Shape arithmetic is small; what is larger is worth planning memory for.
 constexpr int64_t kMostFoldedElements = 4096;
 
+// Bytes of a weight that a thread copies at once.
+constexpr int64_t kCopiedAtOnce = int64_t{1} << 18;
+
 /// Turns one graph into one program; used once.
 class Compiler {
  public:
-  Compiler(Graph graph, Parallel& parallel) : graph_(std::move(graph)), parallel_(parallel) {
+  Compiler(Graph graph, Parallel& parallel, const PackedStorage& storage)
+      : graph_(std::move(graph)), parallel_(parallel), storage_(storage), weights_(storage, graph_.mappings) {
     program_.block = kernels::block_channels();
     program_.mappings = graph_.mappings;
   }
@@ -42,7 +47,8 @@ class Compiler {
     // Passes that folded weights read them out of the files; what is still needed is read again where it is packed.
     for (const auto& mapping : program_.mappings) mapping->drop_pages(0, mapping->bytes().size());
     for (Step& step : program_.steps) prepare(step);
-    program_.packed_bytes = weights_.bytes() + subprogram_bytes_;
+    program_.packed_bytes += weights_.bytes();
+    program_.mapped_bytes += weights_.mapped_bytes();
     return std::move(program_);
   }
 
@@ -104,8 +110,9 @@ class Compiler {
     for (const std::shared_ptr<Graph>& body : node.subgraphs()) {
       body->mappings = graph_.mappings;
       auto subprogram = std::make_shared<Subprogram>();
-      subprogram->program = compile(std::move(*body), parallel_);
-      subprogram_bytes_ += subprogram->program.packed_bytes;
+      subprogram->program = compile(std::move(*body), parallel_, storage_);
+      program_.packed_bytes += subprogram->program.packed_bytes;
+      program_.mapped_bytes += subprogram->program.mapped_bytes;
       step.subprograms.push_back(std::move(subprogram));
     }
   }
@@ -220,7 +227,11 @@ class Compiler {
     }
     int block() const override { return compiler_.program_.block; }
     PackedWeights pack(int i, std::string_view packing, size_t floats, FunctionRef<void(float*)> fill) override {
-      return compiler_.weights_.find_or_pack(&value(i), packing, floats, fill);
+      const auto fill_aligned = [&](float* packed) {
+        compiler_.copy_deferred();
+        fill(packed);
+      };
+      return compiler_.weights_.find_or_pack(&value(i), value(i).constant, packing, floats, fill_aligned, parallel());
     }
     void release_input(int i) override { compiler_.released_.insert({&step_, i}); }
     Parallel& parallel() override { return compiler_.parallel_; }
@@ -244,7 +255,8 @@ class Compiler {
   };
 
   /// Weights in a file rarely lie at multiples of four bytes. They are copied into one buffer that serves one node
-  /// after another, because packing is the only time that they are read.
+  /// after another, because packing is the only time that they are read. Not before it is known that they are packed:
+  /// else the file would be read for weights that are in a packed form already.
   void align_for_packing(const Step& step, int i, ValueInfo& info) {
     if (info.constant == nullptr || info.constant->is_aligned() || step.op->reads_unaligned(i)) return;
     const Tensor& source = *info.constant;
@@ -253,9 +265,21 @@ class Compiler {
     if (slot.memory.bytes() < source.bytes()) {
       slot.memory = Tensor::allocate(DataType::kUint8, Shape{static_cast<int64_t>(source.bytes())});
     }
-    std::memcpy(slot.memory.raw(), source.raw(), source.bytes());
     slot.view = Tensor::view(source.type(), source.shape(), slot.memory.raw());
     info.constant = &slot.view;
+    deferred_.emplace_back(&source, slot.memory.raw());
+    const auto* packs = dynamic_cast<const PacksConstants*>(step.op.get());
+    if (packs == nullptr || !packs->reads_only_to_pack(i)) copy_deferred();
+  }
+
+  void copy_deferred() {
+    for (const auto& [source, target] : std::exchange(deferred_, {})) {
+      const auto* from = static_cast<const std::byte*>(source->raw());
+      auto* to = static_cast<std::byte*>(target);
+      for_ranges(parallel_, static_cast<int64_t>(source->bytes()), kCopiedAtOnce, [&](int64_t begin, int64_t end, int) {
+        std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+      });
+    }
   }
 
   void prepare(Step& step) {
@@ -265,6 +289,7 @@ class Compiler {
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("{} Status Message: {}", step.describe(), error.text()));
     }
+    deferred_.clear();
     for (size_t i = 0; i < step.inputs.size(); ++i) {
       if (step.inputs[i] != kNoValue) finish_input(step, static_cast<int>(i));
     }
@@ -310,20 +335,23 @@ class Compiler {
 
   Graph graph_;
   Parallel& parallel_;
+  const PackedStorage& storage_;
   Program program_;
   WeightStore weights_;
-  size_t subprogram_bytes_ = 0;
   std::unordered_map<const Value*, int> places_;
   std::map<std::pair<int, Layout>, int> reordered_;
   std::set<std::pair<const Step*, int>> released_;
   std::unordered_map<const ProgramValue*, Readers> readers_;
   std::vector<Aligned> aligned_;
+  std::vector<std::pair<const Tensor*, void*>> deferred_;  // copies into aligned_ that are still to be made
 };
 
 }  // namespace
 
 std::string Step::describe() const { return fmt::format("{} node. Name:'{}'", op_type, name); }
 
-Program compile(Graph graph, Parallel& parallel) { return Compiler(std::move(graph), parallel).run(); }
+Program compile(Graph graph, Parallel& parallel, const PackedStorage& storage) {
+  return Compiler(std::move(graph), parallel, storage).run();
+}
 
 }  // namespace attune

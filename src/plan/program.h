@@ -69,6 +69,7 @@ struct Program {
   std::vector<ProgramOutput> outputs;
   int block = 1;            ///< Channels in a block of Layout::kBlocked.
   size_t packed_bytes = 0;  ///< Those of subprograms too.
+  size_t mapped_bytes = 0;  ///< Of packed_bytes those that lie in a packed file (plan/packed_file.h).
   /// Keeps alive the files that constants are views into.
   std::vector<std::shared_ptr<const FileMapping>> mappings;
   size_t most_inputs = 0;   ///< The largest number of inputs of a step.
@@ -76,8 +77,9 @@ struct Program {
 };
 
 /// Infers shapes, chooses layouts and puts reorders between them, packs weights one node after another and drops the
-/// mapped pages they came from. The graph must be sorted; it is used up. `parallel` serves packing. Throws Error:
-/// kInvalidGraph or kFail naming the node that is wrong, kNotImplemented for one that is not supported.
-Program compile(Graph graph, Parallel& parallel);
+/// mapped pages they came from. The graph must be sorted; it is used up. `parallel` serves packing, `storage` may have
+/// the packed weights already. Throws Error: kInvalidGraph or kFail naming the node that is wrong, kNotImplemented for
+/// one that is not supported.
+Program compile(Graph graph, Parallel& parallel, const PackedStorage& storage = {});
 
 }  // namespace attune

@@ -35,6 +35,7 @@
 #include "session/feeds.h"
 #include "session/model_config.h"
 #include "session/optimization_level.h"
+#include "session/packed_weights.h"
 #include "session/session_log.h"
 #include "session/thread_options.h"
 
@@ -124,9 +125,9 @@ void copy_elements(const Tensor& source, Tensor& target) {
 class InferenceSession::Impl {
  public:
   /// `options` are valid; `source` is the model's file, or says that it came from memory; `event` is what the profile
-  /// calls its loading.
+  /// calls its loading. Packed weights are written to `packed_target` unless it is empty.
   Impl(const SessionOptions& options, FunctionRef<Graph(const GivenParts&)> load, std::string_view source,
-       std::string_view event)
+       std::string_view event, const std::filesystem::path& packed_target = {})
       : options_(options),
         logger_(options.logid, options.log_severity_level, options.log_verbosity_level),
         limits_(run_limits(options)),
@@ -148,7 +149,7 @@ class InferenceSession::Impl {
       feedable_source_.emplace(load(given));
       overridable_ = describe_overridable(*feedable_source_);
     }
-    prepare(std::move(graph), source);
+    prepare(std::move(graph), source, packed_target);
     if (profiler_ != nullptr) {
       profiler_->record(ProfileCategory::kSession, "session_initialization", loaded, read_ticks(), current_thread_id());
     }
@@ -230,6 +231,7 @@ class InferenceSession::Impl {
     return nodes_;
   }
   int threads() const { return limits_.threads; }
+  size_t packed_bytes() const { return compiled_.program.packed_bytes; }
   const Logger& logger() const { return logger_; }
   Profiler* profiler() { return profiler_.get(); }
 
@@ -312,12 +314,13 @@ class InferenceSession::Impl {
     }
     auto compiled = std::make_unique<Compiled>();
     OptimizeReport passes;
-    compiled->program = optimize_and_compile(graph, passes, [] {});
+    compiled->program = optimize_and_compile(graph, passes, {}, [] {});
     return compiled;
   }
 
   /// `optimized` is called in between.
-  Program optimize_and_compile(Graph& graph, OptimizeReport& passes, FunctionRef<void()> optimized) {
+  Program optimize_and_compile(Graph& graph, OptimizeReport& passes, const PackedStorage& storage,
+                               FunctionRef<void()> optimized) {
     RunThreads threads(pool(), limits_.threads, limits_.may_spin);
     const StopSignal cancelled(options_.cancel_load.get());
     StoppableParallel parallel(threads, cancelled);
@@ -329,7 +332,7 @@ class InferenceSession::Impl {
     cancelled.check();
     optimized();
     if (!config_flag(options_, "attune.winograd", true)) optimize::forbid_winograd(graph);
-    return compile(std::move(graph), parallel);
+    return compile(std::move(graph), parallel, storage);
   }
 
   void check_given_initializers(const Graph& graph) const {
@@ -346,7 +349,7 @@ class InferenceSession::Impl {
 
   ThreadPool& pool() { return own_pool_ != nullptr ? *own_pool_ : ThreadPool::shared(); }
 
-  void prepare(Graph graph, std::string_view source) {
+  void prepare(Graph graph, std::string_view source, const std::filesystem::path& packed_target) {
     const int64_t start = monotonic_ns();
     const auto newest = graph.opsets.find("");
     if (newest != graph.opsets.end() && newest->second > kNewestOpset) {
@@ -364,8 +367,10 @@ class InferenceSession::Impl {
       for (const auto& node : graph.nodes()) nodes_.push_back({node->name, node->op_type, node->domain});
     }
     pool().reserve(limits_.most_threads());
+    PackedWeightsFile packed = packed_target.empty() ? PackedWeightsFile(options_, source, graph.mappings, logger_)
+                                                     : PackedWeightsFile(packed_target, graph.mappings);
     OptimizeReport passes;
-    compiled_.program = optimize_and_compile(graph, passes, [&] {
+    compiled_.program = optimize_and_compile(graph, passes, packed.storage(), [&] {
       log_optimization(logger_, options_, passes, graph, constant_bytes);
       if (!options_.optimized_model_filepath.empty()) {
         save_model(standardize(graph), options_.optimized_model_filepath, data_file_of(options_));
@@ -373,6 +378,7 @@ class InferenceSession::Impl {
       }
       outputs_ = describe_outputs(graph);
     });
+    packed.finish(compiled_.program, logger_);
     log_program(logger_, compiled_.program, limits_.threads, static_cast<double>(monotonic_ns() - start) * 1e-6);
   }
 
@@ -426,6 +432,7 @@ PlanReport InferenceSession::Impl::report(const Segment& segment) const {
   report.region_bytes = segment.region_bytes;
   report.lower_bound_bytes = segment.lower_bound;
   report.packed_weight_bytes = program.packed_bytes;
+  report.mapped_weight_bytes = program.mapped_bytes;
   report.parameters = parameters_;
   report.is_complete = segment.is_last;
   for (const ProgramValue& value : program.values) report.constant_bytes += value.constant.bytes();
@@ -496,6 +503,14 @@ InferenceSession::InferenceSession(std::span<const std::byte> model, std::shared
   impl_ = std::make_unique<Impl>(effective_options(options, [&] { return load(given_parts(options)); }), load,
                                  "a model in memory", "model_loading_array");
   warn_of_other_model(impl_->logger(), options, [&] { return content_hash(model); });
+}
+
+size_t InferenceSession::write_packed_weights(const std::filesystem::path& model, const std::filesystem::path& file,
+                                              const SessionOptions& options) {
+  const auto load = [&](const GivenParts& given) { return load_graph(model, given); };
+  return Impl(effective_options(options, [&] { return load(given_parts(options)); }), load, model.string(),
+              "model_loading_uri", file)
+      .packed_bytes();
 }
 
 InferenceSession::~InferenceSession() = default;

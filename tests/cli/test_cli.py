@@ -598,3 +598,26 @@ def test_help_has_examples(command: str) -> None:
     out = attune(command, "--help")
     assert f"attune {command} model.onnx" in out
     assert "--intra-op-num-threads" in out
+
+
+def test_pack_writes_a_file_that_sessions_map(model: Path, tmp_path: Path) -> None:
+    copy = shutil.copy(model, tmp_path / "small.onnx")
+    written = attune("pack", copy)
+    assert re.search(r"^Packed 0\.0 MiB of weights in [\d.]+ ms\nSaved in .*small\.onnx\.packed\n$", written)
+    packed = tmp_path / "elsewhere.packed"
+    assert f"Saved in {packed}\n" in attune("pack", copy, "-o", packed)
+    assert packed.stat().st_mode & 0o777 == 0o600
+    entry = f"attune.packed_weights={packed}"
+    plan = json.loads(attune("inspect", copy, "--dim", "batch=1", "--config", entry, "--json"))["plan"]
+    assert plan["mapped_weight_bytes"] == plan["packed_weight_bytes"] > 0
+    assert " mapped), other constants" in attune("inspect", copy, "--dim", "batch=1", "--config", entry)
+    plain, mapped = tmp_path / "plain.npz", tmp_path / "mapped.npz"
+    attune("run", copy, "--output", plain)
+    attune("run", copy, "--output", mapped, "--config", entry)
+    assert np.load(plain)["y"].tobytes() == np.load(mapped)["y"].tobytes()
+
+
+def test_pack_says_what_is_wrong(model: Path, tmp_path: Path) -> None:
+    assert "cannot be written: No such file" in error_of("pack", model, "-o", tmp_path / "missing" / "file")
+    assert "File doesn't exist" in error_of("pack", tmp_path / "missing.onnx")
+    assert "Examples:" in attune("pack", "--help")
