@@ -3,61 +3,21 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
 
-#include "attune/session.h"
-#include "graph/graph.h"
-#include "onnx/writer.h"
+#include "session/built_model_test.h"
 
 namespace attune {
 namespace {
 
-InferenceSession session_of(const Graph& graph, const SessionOptions& options = {}) {
-  const auto bytes = std::make_shared<const std::string>(write_model(graph));
-  return InferenceSession(std::as_bytes(std::span(*bytes)), bytes, options);
-}
-
-Tensor random_floats(const Shape& shape, uint32_t seed) {
-  Tensor tensor = Tensor::allocate(DataType::kFloat, shape);
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> distribution(-1.0F, 1.0F);
-  for (float& value : tensor.values<float>()) value = distribution(generator);
-  return tensor;
-}
-
-/// Builds graphs whose values have names of their own.
-class Builder {
+class Builder : public ModelBuilder {
  public:
-  Builder() {
-    graph.opsets[""] = 17;
-    graph.metadata.ir_version = 8;
-  }
-  Value* input(const Shape& shape) {
-    Value* value = graph.add_value("x", DataType::kFloat, shape);
-    graph.add_input(value);
-    return value;
-  }
-  Value* weight(const Shape& shape) {
-    const uint32_t seed = seed_++;
-    return graph.add_constant(random_floats(shape, seed), "w" + std::to_string(seed));
-  }
-  Value* op(std::string_view type, std::vector<Value*> inputs, const Attributes& attributes = {}) {
-    Value* result = graph.add_value("v" + std::to_string(seed_++));
-    graph.add_node(type, std::move(inputs), {result}, "n" + std::to_string(seed_))->attributes = attributes;
-    return result;
-  }
   Value* conv(Value* x, int64_t from, int64_t to, int64_t stride = 1) {
     Attributes attributes;
     attributes.set("pads", std::vector<int64_t>{1, 1, 1, 1});
     attributes.set("strides", std::vector<int64_t>{stride, stride});
     return op("Conv", {x, weight({to, from, 3, 3}), weight({to})}, attributes);
   }
-
-  Graph graph;
-
- private:
-  uint32_t seed_ = 1;
 };
 
 /// Convolutions with a residual, pooling, and a classifier.

@@ -3,48 +3,21 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
 
-#include "attune/session.h"
-#include "graph/graph.h"
-#include "onnx/writer.h"
+#include "session/built_model_test.h"
 
 namespace attune {
 namespace {
 
-Tensor random_floats(const Shape& shape, uint32_t seed) {
-  Tensor tensor = Tensor::allocate(DataType::kFloat, shape);
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> distribution(-1.0F, 1.0F);
-  for (float& value : tensor.values<float>()) value = distribution(generator);
-  return tensor;
-}
-
-/// Builds graphs whose values have names of their own, and remembers what is joined.
-class Builder {
+/// Remembers what is joined.
+class Builder : public ModelBuilder {
  public:
-  Builder() {
-    graph.opsets[""] = 17;
-    graph.metadata.ir_version = 8;
-  }
-  Value* input(const Shape& shape) {
-    Value* value = graph.add_value("x", DataType::kFloat, shape);
-    graph.add_input(value);
-    return value;
-  }
-  Value* op(std::string_view type, std::vector<Value*> inputs, const Attributes& attributes = {}) {
-    Value* result = graph.add_value("v" + std::to_string(next_++));
-    graph.add_node(type, std::move(inputs), {result}, "n" + std::to_string(next_))->attributes = attributes;
-    return result;
-  }
   Value* conv(Value* x, int64_t from, int64_t to, int64_t kernel = 3, int64_t stride = 1) {
     Attributes attributes;
     attributes.set("pads", std::vector<int64_t>(4, kernel / 2));
     attributes.set("strides", std::vector<int64_t>(2, stride));
-    Value* weights = graph.add_constant(random_floats({to, from, kernel, kernel}, next_), "w" + std::to_string(next_));
-    ++next_;
-    return op("Relu", {op("Conv", {x, weights}, attributes)});
+    return op("Relu", {op("Conv", {x, weight({to, from, kernel, kernel})}, attributes)});
   }
   Value* concat(std::vector<Value*> inputs, int64_t axis = 1) {
     joined.insert(joined.end(), inputs.begin(), inputs.end());
@@ -53,11 +26,7 @@ class Builder {
     return op("Concat", std::move(inputs), attributes);
   }
 
-  Graph graph;
   std::vector<Value*> joined;
-
- private:
-  uint32_t next_ = 1;
 };
 
 /// Makes a graph out of an input; its output is what the tests compare.
@@ -80,11 +49,6 @@ Graph build_apart(Recipe recipe) {
   }
   for (Value* output : outputs) b.graph.add_output(output);
   return std::move(b.graph);
-}
-
-InferenceSession session_of(const Graph& graph, const SessionOptions& options = {}) {
-  const auto bytes = std::make_shared<const std::string>(write_model(graph));
-  return InferenceSession(std::as_bytes(std::span(*bytes)), bytes, options);
 }
 
 std::vector<NamedTensor> feed(Tensor x) { return {{"x", std::move(x)}}; }
