@@ -76,6 +76,7 @@ lint: build/build.ninja
 	.venv/bin/ruff check -q
 	.venv/bin/ruff format --check -q
 	$(PY) -m mypy
+	ninja -C build generated_headers
 	$(PY) tools/lint_cpp.py build
 
 # An allocation that a hostile model asks for must fail as it does without a sanitizer: with a null pointer. Under Python

@@ -93,7 +93,7 @@ def main() -> int:
     hashes = {source: identity(source, command, common, texts) for source, command in sources(build).items()}
     waiting = [source for source, key in hashes.items() if key not in clean]
     kept = {key for key in hashes.values() if key in clean}
-    failed = 0
+    failures: list[str] = []
     print(f"clang-tidy: {len(waiting)} of {len(hashes)} sources to check", flush=True)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = [pool.submit(tidy, build, source) for source in waiting]
@@ -103,10 +103,12 @@ def main() -> int:
             if is_clean:
                 kept.add(hashes[source])
             else:
-                failed += 1
-                print(output, flush=True)
+                failures.append(f"{source.relative_to(ROOT)}\n{output}")
     memory.write_text(json.dumps(sorted(kept)))
-    return 1 if failed else 0
+    # At the end, where the reader of a long log looks first.
+    for failure in failures:
+        print(f"\nclang-tidy failed: {failure}", flush=True)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
