@@ -37,7 +37,7 @@ int64_t k_block(int64_t k) { return k <= kMaxBlock ? k : divide_up(k, divide_up(
 // panels read them to pay for it.
 constexpr int64_t kConflictingStride = 512;
 constexpr int64_t kCopiedStride = kMaxBlock + 16;
-constexpr int64_t kMinPanelsForCopy = 4;
+constexpr int64_t kMinPanelsForCopy = 2;
 
 int64_t panels_per_block(const GemmTileKernels& kernels, int64_t k_rows) {
   return std::max<int64_t>(1, block_floats(kernels) / std::max<int64_t>(1, k_rows * kernels.panel));
@@ -57,6 +57,7 @@ struct Product {
   int64_t panels;  // of columns
   GemmStrides strides;
   Source source;
+  ColumnOrder order;
   const GemmEpilogue& epilogue;
 
   Product(const GemmShape& product_shape, const GemmStrides& product_strides, const GemmEpilogue& product_epilogue)
@@ -66,12 +67,15 @@ struct Product {
         panels(divide_up(shape.n, kernels.panel)),
         strides(product_strides),
         source(Source::kPacked),
+        order(ColumnOrder::kForwards),
         epilogue(product_epilogue) {}
 
-  // Multiply-adds fill both units of a core of about 2.5 GHz.
+  // Multiply-adds fill both units of a core of about 2.5 GHz; with few rows, reading B takes longer: a core reads about
+  // 40 GB/s from the last cache.
   int64_t nanoseconds() const {
     const double cycles = static_cast<double>(shape.m) * static_cast<double>(panels) * static_cast<double>(shape.k + 8);
-    return static_cast<int64_t>(cycles / 2.5);
+    const double bytes = static_cast<double>(shape.n) * static_cast<double>(shape.k) * sizeof(float);
+    return static_cast<int64_t>(std::max(cycles / 2.5, bytes / 40));
   }
 };
 
@@ -80,134 +84,195 @@ bool changes_nothing(const GemmEpilogue& e) {
          e.activation.kind == Activation::Kind::kNone;
 }
 
-// What a call for panel `j` of `panels` asks for while it computes: its share of the rows of A that the next tile
-// reads. Those are `rows` rows of `k` floats.
-GemmAhead ahead_of_rows(const float* next, ptrdiff_t row_stride, int64_t rows, int64_t j, int64_t panels) {
-  if (rows == 0) return {};
-  const int64_t first = tile_begin(rows, panels, j);
-  const int64_t count = tile_begin(rows, panels, j + 1) - first;
-  return GemmAhead{next + first * row_stride, row_stride, kLineFloats, static_cast<int>(count)};
-}
+// The calls that compute panels [begin, end) of a tile: kernels `wide` panels wide (0: there are none) as far as they
+// fit before `wide_end`, then kernels of one panel.
+struct PanelWalk {
+  int64_t begin;
+  int64_t wide;
+  int64_t wide_calls;
+  int64_t calls;
+
+  PanelWalk(int64_t first, int64_t end, int64_t wide_end, int64_t wide_panels)
+      : begin(first),
+        wide(wide_panels),
+        wide_calls(wide == 0 ? 0 : std::max<int64_t>(0, wide_end - begin) / wide),
+        calls(wide_calls + end - begin - wide_calls * wide) {}
+
+  int64_t panel(int64_t call) const {
+    return begin + (call < wide_calls ? call * wide : wide_calls * wide + call - wide_calls);
+  }
+  int64_t width(int64_t call) const { return call < wide_calls ? wide : 1; }
+};
 
 // Computes one rectangle. `workspace` is this thread's.
-void run_rectangle(const Product& p, const GemmOperands& operands, const Rectangle& r, float* workspace) {
-  const GemmTileKernels& kernels = p.kernels;
-  const int64_t panel_width = kernels.panel;
-  const auto [m, n, k] = p.shape;
-  alignas(64) float copied_a[GemmTileKernels::kMaxRows * kCopiedStride];
-  GemmTile tile;
-  tile.a_row = p.strides.a_row;
-  tile.a_column = p.strides.a_column;
-  tile.c_row = p.strides.c_row;
-  GemmEpilogue epilogue = p.epilogue;
-  if (operands.residual != nullptr) epilogue.residual = operands.residual;
-  // A residual that is not to be added to scaled sums begins them instead. It may then be C itself, although sums of
-  // earlier blocks of k wait there.
-  const float* start = epilogue.scale == 1.0F ? epilogue.residual : nullptr;
-  if (start != nullptr) epilogue.residual = nullptr;
-  // So does the bias.
-  const float* start_bias = epilogue.scale == 1.0F ? epilogue.bias : nullptr;
-  if (start_bias != nullptr) epilogue.bias = nullptr;
-  tile.start_row = epilogue.residual_stride;
-  const GemmEpilogue* last_epilogue = changes_nothing(epilogue) ? nullptr : &epilogue;
-  const bool in_place = epilogue.residual == operands.c;
-  const int64_t k_rows = in_place && p.source == Source::kPacked ? k : k_block(k);
-  const int64_t block = panels_per_block(kernels, k_rows);
-
-  for (int64_t block_begin = r.panel_begin; block_begin < r.panel_end; block_begin += block) {
-    const int64_t block_end = std::min(block_begin + block, r.panel_end);
-    tile.a_row = p.strides.a_row;
-    int64_t k_begin = 0;
-    do {
-      const int64_t k_end = std::min(k_begin + k_rows, k);
-      tile.k = k_end - k_begin;
-      const bool starts = k_begin == 0 && start != nullptr;
-      tile.accumulate = k_begin > 0 || starts;
-      tile.epilogue = k_end == k ? last_epilogue : nullptr;
-      // The first panel of this block that the workspace holds.
-      int64_t packed_begin = block_end;
-      if (p.source == Source::kWorkspace) packed_begin = block_begin;
-      const int64_t tail = n - (block_end - 1) * panel_width;
-      if (p.source == Source::kInPlace && tail < panel_width && tail * 2 != panel_width) packed_begin = block_end - 1;
-      if (packed_begin < block_end && tile.k > 0) {
-        const int64_t columns = std::min(n, block_end * panel_width) - packed_begin * panel_width;
-        const float* b = operands.b + k_begin * p.strides.b_row + packed_begin * panel_width * p.strides.b_column;
-        pack_panels(tile.k, columns, MatrixView{b, p.strides.b_row, p.strides.b_column}, panel_width, workspace);
-      }
-      const bool copies_a = p.strides.a_row % kConflictingStride == 0 && p.strides.a_column == 1 &&
-                            tile.k <= kMaxBlock && block_end - block_begin >= kMinPanelsForCopy;
-      for (int64_t i = r.tile_begin; i < r.tile_end; ++i) {
-        tile.row = tile_begin(m, p.tiles, i);
-        const int64_t rows = tile_begin(m, p.tiles, i + 1) - tile.row;
-        tile.a = operands.a + tile.row * p.strides.a_row + k_begin * p.strides.a_column;
-        if (copies_a) {
-          for (int64_t row = 0; row < rows; ++row) {
-            std::copy_n(tile.a + row * p.strides.a_row, tile.k, copied_a + row * kCopiedStride);
-          }
-          tile.a = copied_a;
-          tile.a_row = kCopiedStride;
-        }
-        // What comes after this tile: the next one, of the next block of k or the same.
-        const bool is_last = i + 1 == r.tile_end;
-        const float* next_a = nullptr;
-        int64_t next_rows = 0;
-        if (p.strides.a_column == 1 && !(is_last && k_end == k)) {
-          const int64_t next = is_last ? r.tile_begin : i + 1;
-          const int64_t row = tile_begin(m, p.tiles, next);
-          next_rows = tile_begin(m, p.tiles, next + 1) - row;
-          next_a = operands.a + row * p.strides.a_row + (is_last ? k_end : k_begin);
-        }
-        int64_t j = block_begin;
-        while (j < block_end) {
-          const bool in_workspace = j >= packed_begin;
-          if (in_workspace) {
-            tile.b = workspace + (j - packed_begin) * tile.k * panel_width;
-            tile.b_row = panel_width;
-            tile.b_panel = tile.k * panel_width;
-          } else if (p.source == Source::kPacked) {
-            tile.b = operands.b + (j * k + k_begin) * panel_width;
-            tile.b_row = panel_width;
-            tile.b_panel = k * panel_width;
-          } else {
-            tile.b = operands.b + k_begin * p.strides.b_row + j * panel_width;
-            tile.b_row = p.strides.b_row;
-            tile.b_panel = panel_width;
-          }
-          tile.column = j * panel_width;
-          tile.c = operands.c + tile.row * tile.c_row + tile.column;
-          tile.start_bias = k_begin == 0 && start_bias != nullptr ? start_bias + tile.column : nullptr;
-          tile.start = starts ? start + tile.row * tile.start_row + tile.column : nullptr;
-          int64_t width = 1;
-          GemmTileKernels::Function kernel = nullptr;
-          if (rows <= GemmTileKernels::kMaxWideRows && kernels.wide[rows] != nullptr) {
-            const int64_t end = in_workspace ? block_end : packed_begin;
-            if (end - j >= kernels.wide_panels[rows] &&
-                (p.source != Source::kInPlace || in_workspace ||
-                 n - j * panel_width >= kernels.wide_panels[rows] * panel_width)) {
-              width = kernels.wide_panels[rows];
-              kernel = kernels.wide[rows];
-            }
-          }
-          tile.columns = std::min(n - tile.column, width * panel_width);
-          tile.ahead_a = ahead_of_rows(next_a, p.strides.a_row, next_rows, j - block_begin, block_end - block_begin);
-          // The next tile of C lies to the right, or below at the beginning of the block.
-          const float* next_c = j + width < block_end
-                                    ? tile.c + width * panel_width
-                                    : operands.c + (tile.row + rows) * tile.c_row + block_begin * panel_width;
-          tile.ahead_c =
-              GemmAhead{next_c, kLineFloats, tile.c_row, static_cast<int>(divide_up(panel_width, kLineFloats))};
-          if (kernel != nullptr) {
-            kernel(tile);
-          } else {
-            run_gemm_tile(kernels, rows, tile);
-          }
-          j += width;
-        }
-      }
-      k_begin = k_end;
-    } while (k_begin < k);
+class RectangleRun {
+ public:
+  RectangleRun(const Product& product, const GemmOperands& operands, const Rectangle& rectangle, float* workspace)
+      : p_(product), operands_(operands), r_(rectangle), workspace_(workspace), epilogue_(product.epilogue) {
+    tile_.a_row = p_.strides.a_row;
+    tile_.a_column = p_.strides.a_column;
+    tile_.c_row = p_.strides.c_row;
+    if (operands.residual != nullptr) epilogue_.residual = operands.residual;
+    // A residual that is not to be added to scaled sums begins them instead. It may then be C itself, although sums of
+    // earlier blocks of k wait there. So does the bias.
+    if (epilogue_.scale == 1.0F) {
+      start_ = std::exchange(epilogue_.residual, nullptr);
+      start_bias_ = std::exchange(epilogue_.bias, nullptr);
+    }
+    residual_is_c_ = epilogue_.residual != nullptr && epilogue_.residual == operands.c;
+    tile_.start_row = epilogue_.residual_stride;
   }
-}
+
+  void run() {
+    const GemmEpilogue* last_epilogue = changes_nothing(epilogue_) ? nullptr : &epilogue_;
+    const int64_t k = p_.shape.k;
+    const int64_t k_rows = residual_is_c_ && p_.source == Source::kPacked ? k : k_block(k);
+    const int64_t block = panels_per_block(p_.kernels, k_rows);
+    const int64_t blocks = divide_up(r_.panel_end - r_.panel_begin, block);
+    for (int64_t i = 0; i < blocks; ++i) {
+      panel_begin_ = r_.panel_begin + (p_.order == ColumnOrder::kForwards ? i : blocks - 1 - i) * block;
+      panel_end_ = std::min(panel_begin_ + block, r_.panel_end);
+      k_begin_ = 0;
+      do {
+        const int64_t k_end = std::min(k_begin_ + k_rows, k);
+        tile_.k = k_end - k_begin_;
+        tile_.accumulate = k_begin_ > 0 || start_ != nullptr;
+        tile_.epilogue = k_end == k ? last_epilogue : nullptr;
+        pack_block();
+        run_block(k_end);
+        k_begin_ = k_end;
+      } while (k_begin_ < k);
+    }
+  }
+
+ private:
+  struct Rows {
+    int64_t begin;
+    int64_t count;
+  };
+  Rows rows_of(int64_t tile) const {
+    const int64_t begin = tile_begin(p_.shape.m, p_.tiles, tile);
+    return {begin, tile_begin(p_.shape.m, p_.tiles, tile + 1) - begin};
+  }
+
+  const float* a_of(int64_t row, int64_t k) const {
+    return operands_.a + row * p_.strides.a_row + k * p_.strides.a_column;
+  }
+
+  // Copies what the kernels cannot read in place; packed_begin_ is the first panel of this block in the workspace.
+  void pack_block() {
+    packed_begin_ = panel_end_;
+    const int64_t width = p_.kernels.panel;
+    const int64_t tail = p_.shape.n - (panel_end_ - 1) * width;
+    if (p_.source == Source::kWorkspace) packed_begin_ = panel_begin_;
+    if (p_.source == Source::kInPlace && tail < width && tail * 2 != width) packed_begin_ = panel_end_ - 1;
+    if (packed_begin_ == panel_end_ || tile_.k == 0) return;
+    const int64_t columns = std::min(p_.shape.n, panel_end_ * width) - packed_begin_ * width;
+    const float* b = operands_.b + k_begin_ * p_.strides.b_row + packed_begin_ * width * p_.strides.b_column;
+    pack_panels(tile_.k, columns, MatrixView{b, p_.strides.b_row, p_.strides.b_column}, width, workspace_);
+  }
+
+  // A tile of A stays in the first-level cache while panels, and tiles of C beside each other, pass by.
+  void run_block(int64_t k_end) {
+    alignas(64) float copied_a[GemmTileKernels::kMaxRows * kCopiedStride];
+    const int64_t panels = panel_end_ - panel_begin_;
+    const bool copies_a = p_.strides.a_row % kConflictingStride == 0 && p_.strides.a_column == 1 &&
+                          tile_.k <= kMaxBlock && panels >= kMinPanelsForCopy;
+    tile_.a_row = copies_a ? kCopiedStride : p_.strides.a_row;
+    for (int64_t i = r_.tile_begin; i < r_.tile_end; ++i) {
+      const Rows rows = rows_of(i);
+      tile_.a = a_of(rows.begin, k_begin_);
+      if (copies_a) {
+        for (int64_t row = 0; row < rows.count; ++row) {
+          std::copy_n(tile_.a + row * p_.strides.a_row, tile_.k, copied_a + row * kCopiedStride);
+        }
+        tile_.a = copied_a;
+      }
+      // What comes after this tile: the next one, of the next block of k or the same. Each call asks for its share.
+      const bool is_last = i + 1 == r_.tile_end;
+      const float* next_a = nullptr;
+      Rows next{0, 0};
+      if (p_.strides.a_column == 1 && !(is_last && k_end == p_.shape.k)) {
+        next = rows_of(is_last ? r_.tile_begin : i + 1);
+        next_a = a_of(next.begin, is_last ? k_end : k_begin_);
+      }
+      const int64_t wide = rows.count <= GemmTileKernels::kMaxWideRows ? p_.kernels.wide_panels[rows.count] : 0;
+      for (const PanelWalk& walk : {PanelWalk(panel_begin_, packed_begin_, whole_end(), wide),
+                                    PanelWalk(packed_begin_, panel_end_, panel_end_, wide)}) {
+        for (int64_t call = 0; call < walk.calls; ++call) {
+          const int64_t index = p_.order == ColumnOrder::kForwards ? call : walk.calls - 1 - call;
+          const int64_t j = walk.panel(index);
+          const int64_t first = tile_begin(next.count, panels, j - panel_begin_);
+          const int64_t last = tile_begin(next.count, panels, j - panel_begin_ + 1);
+          tile_.ahead_a = {};
+          if (first < last) {
+            const float* a = next_a + first * p_.strides.a_row;
+            tile_.ahead_a = GemmAhead{a, p_.strides.a_row, kLineFloats, static_cast<int>(last - first)};
+          }
+          run_tile(rows, j, walk.width(index));
+        }
+      }
+    }
+  }
+
+  // Panels of this block before this one have all their columns.
+  int64_t whole_end() const {
+    return p_.source == Source::kInPlace ? std::min(packed_begin_, p_.shape.n / p_.kernels.panel) : packed_begin_;
+  }
+
+  void set_panel(int64_t j) {
+    const int64_t width = p_.kernels.panel;
+    if (j >= packed_begin_) {
+      tile_.b = workspace_ + (j - packed_begin_) * tile_.k * width;
+      tile_.b_row = width;
+      tile_.b_panel = tile_.k * width;
+    } else if (p_.source == Source::kPacked) {
+      tile_.b = operands_.b + (j * p_.shape.k + k_begin_) * width;
+      tile_.b_row = width;
+      tile_.b_panel = p_.shape.k * width;
+    } else {
+      tile_.b = operands_.b + k_begin_ * p_.strides.b_row + j * width;
+      tile_.b_row = p_.strides.b_row;
+      tile_.b_panel = width;
+    }
+  }
+
+  // Computes `width` panels from panel `j` on.
+  void run_tile(const Rows& rows, int64_t j, int64_t width) {
+    const int64_t panel = p_.kernels.panel;
+    set_panel(j);
+    tile_.row = rows.begin;
+    tile_.column = j * panel;
+    tile_.columns = std::min(p_.shape.n - tile_.column, width * panel);
+    tile_.c = operands_.c + tile_.row * tile_.c_row + tile_.column;
+    tile_.start_bias = k_begin_ == 0 && start_bias_ != nullptr ? start_bias_ + tile_.column : nullptr;
+    tile_.start = k_begin_ == 0 && start_ != nullptr ? start_ + tile_.row * tile_.start_row + tile_.column : nullptr;
+    // The next tile of C lies to the right, or below at the beginning of the block.
+    const float* next_c = j + width < panel_end_
+                              ? tile_.c + width * panel
+                              : operands_.c + (tile_.row + rows.count) * tile_.c_row + panel_begin_ * panel;
+    tile_.ahead_c = GemmAhead{next_c, kLineFloats, tile_.c_row, static_cast<int>(divide_up(panel, kLineFloats))};
+    if (width > 1) {
+      p_.kernels.wide[rows.count](tile_);
+    } else {
+      run_gemm_tile(p_.kernels, rows.count, tile_);
+    }
+  }
+
+  const Product& p_;
+  const GemmOperands& operands_;
+  const Rectangle& r_;
+  float* workspace_;
+  GemmEpilogue epilogue_;
+  bool residual_is_c_ = false;
+  const float* start_ = nullptr;
+  const float* start_bias_ = nullptr;
+  GemmTile tile_;
+  int64_t panel_begin_ = 0;  // the block of panels
+  int64_t panel_end_ = 0;
+  int64_t packed_begin_ = 0;
+  int64_t k_begin_ = 0;
+};
 
 // How a product is cut into tasks: a grid of `rows` by `columns` rectangles of nearly equal size.
 struct Grid {
@@ -259,7 +324,7 @@ void run_batch(int64_t count, Product& p, FunctionRef<GemmOperands(int64_t)> ope
   const int64_t most = std::min(threads * kTasksPerThread, count * each / kTaskNanoseconds);
   const Rectangle everything{0, p.tiles, 0, p.panels};
   if (threads == 1 || most <= 1) {
-    for (int64_t i = 0; i < count; ++i) run_rectangle(p, operands(i), everything, workspace);
+    for (int64_t i = 0; i < count; ++i) RectangleRun(p, operands(i), everything, workspace).run();
     return;
   }
   const size_t thread_floats = p.source == Source::kPacked ? 0 : gemm_workspace_size(p.shape, 1);
@@ -269,15 +334,16 @@ void run_batch(int64_t count, Product& p, FunctionRef<GemmOperands(int64_t)> ope
     parallel.for_each(tasks, [&](int64_t index, int thread) {
       const int64_t end = tile_begin(count, tasks, index + 1);
       for (int64_t i = tile_begin(count, tasks, index); i < end; ++i) {
-        run_rectangle(p, operands(i), everything, workspace + static_cast<size_t>(thread) * thread_floats);
+        RectangleRun(p, operands(i), everything, workspace + static_cast<size_t>(thread) * thread_floats).run();
       }
     });
     return;
   }
   const Grid grid = choose_grid(p, divide_up(most, count), threads);
   parallel.for_each(count * grid.count(), [&](int64_t index, int thread) {
-    run_rectangle(p, operands(index / grid.count()), rectangle_of(p, grid, index % grid.count()),
-                  workspace + static_cast<size_t>(thread) * thread_floats);
+    const GemmOperands product = operands(index / grid.count());
+    const Rectangle rectangle = rectangle_of(p, grid, index % grid.count());
+    RectangleRun(p, product, rectangle, workspace + static_cast<size_t>(thread) * thread_floats).run();
   });
 }
 
@@ -303,12 +369,13 @@ void pack_b(int64_t k, int64_t n, const MatrixView& b, float* out, Parallel& par
 }
 
 void gemm_packed(const GemmShape& shape, const MatrixView& a, const float* packed_b, float* c, ptrdiff_t c_stride,
-                 const GemmEpilogue& epilogue, Parallel& parallel) {
+                 const GemmEpilogue& epilogue, Parallel& parallel, ColumnOrder order) {
   GemmStrides strides;
   strides.a_row = a.row_stride;
   strides.a_column = a.column_stride;
   strides.c_row = c_stride;
   Product product(shape, strides, epilogue);
+  product.order = order;
   const GemmOperands operands{a.data, packed_b, c, nullptr};
   run_batch(
       1, product, [&](int64_t) { return operands; }, nullptr, parallel);

@@ -52,10 +52,14 @@ size_t packed_b_size(int64_t k, int64_t n);
 /// the inner loop is wide, one after the other, each k rows; missing columns are zero.
 void pack_b(int64_t k, int64_t n, const MatrixView& b, float* out, Parallel& parallel);
 
+/// From which end a product reads the columns of B. Of several products with the same B, each finds more of it in the
+/// caches when it begins where the one before ended.
+enum class ColumnOrder : uint8_t { kForwards, kBackwards };
+
 /// C = epilogue(A B) with B packed by pack_b() on the same target. C has `c_stride` floats from row to row. Needs no
 /// workspace. For m = 1..3 it runs at the speed that `packed_b` can be read.
 void gemm_packed(const GemmShape& shape, const MatrixView& a, const float* packed_b, float* c, ptrdiff_t c_stride,
-                 const GemmEpilogue& epilogue, Parallel& parallel);
+                 const GemmEpilogue& epilogue, Parallel& parallel, ColumnOrder order = ColumnOrder::kForwards);
 
 /// The floats of workspace that gemm() and gemm_batched() need for one such product with this many threads. Bounded:
 /// about 512 KiB a thread at most.

@@ -208,6 +208,8 @@ void large_shapes(benchmark::internal::Benchmark* benchmark) {
       benchmark->Args({m, 384, 1536, threads});
     }
     benchmark->Args({128, 128, 64, threads});
+    benchmark->Args({231, 768, 3072, threads});
+    benchmark->Args({231, 3072, 768, threads});
   }
   benchmark->MeasureProcessCPUTime()->Unit(benchmark::kMicrosecond)->MinTime(0.1);
 }
@@ -217,6 +219,8 @@ void small_m_shapes(benchmark::internal::Benchmark* benchmark) {
     for (int64_t threads : {1, 2}) {
       benchmark->Args({m, 768, 768, threads});
       benchmark->Args({m, 4096, 4096, threads});
+      benchmark->Args({m, 512, 128, threads});
+      benchmark->Args({m, 1024, 256, threads});
     }
   }
   benchmark->MeasureProcessCPUTime()->Unit(benchmark::kMicrosecond)->MinTime(0.1);

@@ -198,6 +198,30 @@ TEST_P(GemmTest, OneRowHasTheBitsOfManyRows) {
   }
 }
 
+TEST_P(GemmTest, ColumnsBackwards) {
+  SerialParallel serial;
+  ReversedParallel three(3);
+  const int64_t panel = gemm_tile_kernels().panel;
+  for (int64_t m : {1, 2, 3, 4, 15}) {
+    for (int64_t n : {int64_t{1}, panel - 1, 4 * panel, 7 * panel + 5, 40 * panel + 1}) {
+      for (int64_t k : {int64_t{0}, int64_t{11}, int64_t{800}}) {
+        Case c({m, n, k});
+        GemmEpilogue e;
+        e.bias = c.bias.data();
+        std::vector<float> packed(packed_b_size(k, n));
+        pack_b(k, n, c.b_view(), packed.data(), serial);
+        const auto forwards = c.run_packed(e, serial);
+        for (Parallel* parallel : {static_cast<Parallel*>(&serial), static_cast<Parallel*>(&three)}) {
+          std::vector<float> backwards = c.fresh_c();
+          gemm_packed(c.shape, c.a_view(), packed.data(), backwards.data(), c.c_row, e, *parallel,
+                      ColumnOrder::kBackwards);
+          ASSERT_TRUE(same_bits(forwards, backwards)) << m << " " << n << " " << k;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(GemmTest, Epilogue) {
   SerialParallel serial;
   ReversedParallel three(3);

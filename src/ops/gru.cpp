@@ -27,7 +27,7 @@ class Gru final : public RecurrentOperator {
     float* update = products + step.samples * 2 * units;
     float* reset = update + step.samples * units;
     kernels::gemm_packed({step.samples, 2 * units, units}, {step.h, units, 1}, weights[0], products, 2 * units, {},
-                         *step.parallel);
+                         *step.parallel, step.order);
     for (int64_t i = 0; i < step.samples; ++i) {
       const float* x = step.x[static_cast<size_t>(i)];
       if (x == nullptr) {
@@ -38,7 +38,7 @@ class Gru final : public RecurrentOperator {
                                     update + i * units, reset + i * units, units);
     }
     kernels::gemm_packed({step.samples, units, units}, {reset, units, 1}, weights[1], products, units, {},
-                         *step.parallel);
+                         *step.parallel, step.order);
     for (int64_t i = 0; i < step.samples; ++i) {
       const float* x = step.x[static_cast<size_t>(i)];
       if (x == nullptr) continue;
@@ -62,7 +62,7 @@ class LinearGru final : public RecurrentOperator {
             int64_t units) const override {
     const int64_t wide = 3 * units;
     kernels::gemm_packed({step.samples, wide, units}, {step.h, units, 1}, weights[0], step.scratch, wide, {},
-                         *step.parallel);
+                         *step.parallel, step.order);
     // B is, for each direction, the input's biases and then the recurrent ones.
     const float* bias =
         context.has_input(kB) ? context.input(kB).as<float>() + step.direction * 2 * wide + wide : nullptr;

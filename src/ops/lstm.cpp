@@ -21,7 +21,7 @@ class Lstm final : public RecurrentOperator {
             int64_t units) const override {
     const int64_t wide = 4 * units;
     kernels::gemm_packed({step.samples, wide, units}, {step.h, units, 1}, weights[0], step.scratch, wide, {},
-                         *step.parallel);
+                         *step.parallel, step.order);
     const float* peepholes =
         context.has_input(kPeepholes) ? context.input(kPeepholes).as<float>() + step.direction * 3 * units : nullptr;
     for (int64_t i = 0; i < step.samples; ++i) {

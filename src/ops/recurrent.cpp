@@ -323,6 +323,7 @@ void RecurrentOperator::go(RunContext& context, const Sizes& s, const Memory& me
       const int64_t place = batch_first_ ? b * steps + (time - first_time) : (time - first_time) * s.batch + b;
       memory.rows[row + i] = time < 0 ? nullptr : products + place * s.wide;
     }
+    now.order = step % 2 == 0 ? kernels::ColumnOrder::kForwards : kernels::ColumnOrder::kBackwards;
     this->step(context, now, weights, s.units);
     if (y == nullptr) continue;
     for (int64_t i = 0; i < samples; ++i) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/gemm.h"
 #include "kernels/recurrent_gates.h"
 #include "ops/op_def.h"
 #include "ops/operator.h"
@@ -32,6 +33,7 @@ struct RecurrentStep {
   float* cell = nullptr;            ///< Likewise.
   float* scratch = nullptr;         ///< [samples, scratch_floats()]
   Parallel* parallel = nullptr;
+  kernels::ColumnOrder order{};  ///< In turns, so that a cache smaller than the weights still has some of them.
 };
 
 /// Float; half types are widened; double goes its own way (recurrent_double.h). The products of the inputs of many

@@ -18,7 +18,7 @@ class Rnn final : public RecurrentOperator {
   void step(const RunContext&, const RecurrentStep& step, std::span<const float* const> weights,
             int64_t units) const override {
     kernels::gemm_packed({step.samples, units, units}, {step.h, units, 1}, weights[0], step.scratch, units, {},
-                         *step.parallel);
+                         *step.parallel, step.order);
     for (int64_t i = 0; i < step.samples; ++i) {
       const float* x = step.x[static_cast<size_t>(i)];
       if (x == nullptr) continue;

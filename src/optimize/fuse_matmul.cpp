@@ -178,6 +178,12 @@ class MatMulFuser {
     return false;
   }
 
+  /// The product may be stored over the residual. Where the right matrix is not packed beforehand, sums over parts of k
+  /// wait there, which leaves only a residual that those sums begin with, and a scale does not let them.
+  static bool is_packed_matrix(const Value& matrix) {
+    return matrix.is_constant() && matrix.constant.type() == DataType::kFloat && matrix.constant.shape().rank() >= 2;
+  }
+
   void fuse_residual(Node& node) {
     for (const int side : {0, 1}) {
       Value* result = node.input(side);
@@ -187,6 +193,10 @@ class MatMulFuser {
       if (product->input(kResidual) != nullptr) continue;
       if (!same_shape(*residual, *result)) {
         rewriter_.refuse(node, "the operands cannot be proven to have the same shape");
+        continue;
+      }
+      if (product->attributes.get_float("scale", 1.0F) != 1.0F && !is_packed_matrix(*product->input(1))) {
+        rewriter_.refuse(node, "the product is scaled and its right matrix is not constant");
         continue;
       }
       if (!is_suitable(node, *product)) continue;

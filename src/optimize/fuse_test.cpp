@@ -110,6 +110,20 @@ TEST(FuseMatMul, ScaleBiasResidualActivation) {
   EXPECT_EQ(node.attributes.get_string("activation", ""), "Tanh");
 }
 
+TEST(FuseMatMul, NoResidualOfAScaledProductOfActivations) {
+  // Long enough that sums over parts of k wait in the result, where the residual would be.
+  const Shape shape{6, 40};
+  const auto build = [&](GraphMaker& make) {
+    Value* a = make.input("a", {6, 1000});
+    Value* b = make.input("b", {1000, 40});
+    Value* z = make.op("Abs", {make.input("z", shape)}, {}, shape);
+    Value* y = make.op("Mul", {make.op("MatMul", {a, b}, {}, shape), make.scalar(0.5F)}, {}, shape);
+    make.output(make.op("Add", {y, z}, {}, shape));
+  };
+  const Graph graph = check_levels(build, {{"a", {6, 1000}}, {"b", {1000, 40}}, {"z", shape}});
+  EXPECT_EQ(count_ops(graph), (Counts{{"FusedMatMul", 1}, {"Abs", 1}, {"Add", 1}}));
+}
+
 TEST(FuseMatMul, TransposesAndScalesOfOperands) {
   const auto build = [](GraphMaker& make) {
     Value* a = make.input("a", {2, 3, 5});
