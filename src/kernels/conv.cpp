@@ -39,8 +39,7 @@ int64_t winograd_tile(ConvKernel kernel) {
 
 bool winograd_fits(const ConvShape& shape) {
   return shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 &&
-         shape.stride_w == 1 && shape.dilation_h == 1 && shape.dilation_w == 1 &&
-         shape.in_channels >= kWinogradChannels && shape.out_channels >= kWinogradChannels;
+         shape.stride_w == 1 && shape.in_channels >= kWinogradChannels && shape.out_channels >= kWinogradChannels;
 }
 
 // The cheapest Winograd kernel for a layer that winograd_fits(), if it takes less than `most` products for each pair of
@@ -52,7 +51,8 @@ ConvKernel select_winograd(const ConvShape& shape, int64_t out_height, int64_t o
   for (const ConvKernel kernel : {ConvKernel::kWinograd2, ConvKernel::kWinograd4, ConvKernel::kWinograd6}) {
     const int64_t tile = winograd_tile(kernel);
     const auto points = static_cast<double>((tile + 2) * (tile + 2));
-    const int64_t tiles = std::max(count_blocks(out_height, tile) * count_blocks(out_width, tile), kLeastTiles);
+    const int64_t rows = winograd_tiles(out_height, tile, shape.dilation_h);
+    const int64_t tiles = std::max(rows * winograd_tiles(out_width, tile, shape.dilation_w), kLeastTiles);
     const double products = 1.0 + per_channel * (tile == 6 ? kLargeTransformProducts : kTransformProducts);
     const double cost = points * (static_cast<double>(tiles) * products + kWeightProducts);
     if (cost >= (tile == 6 ? (1.0 - kLargeTilesSave) * most : most)) continue;
@@ -60,6 +60,17 @@ ConvKernel select_winograd(const ConvShape& shape, int64_t out_height, int64_t o
     most = cost;
   }
   return best;
+}
+
+// The products along an axis of `out` outputs that see an input and not the padding.
+int64_t taps_within(int64_t out, int64_t kernel, int64_t dilation, int64_t pad_begin, int64_t pad_end) {
+  const int64_t in = out + dilation * (kernel - 1) - pad_begin - pad_end;
+  int64_t taps = 0;
+  for (int64_t i = 0; i < kernel; ++i) {
+    const int64_t first = i * dilation - pad_begin;  // the input that the first output multiplies
+    taps += std::max<int64_t>(0, std::min(out, in - first) - std::max<int64_t>(0, -first));
+  }
+  return taps;
 }
 
 TapLayer tap_layer(const ConvShape& shape) {
@@ -81,8 +92,9 @@ ConvKernel select_conv_kernel(const ConvShape& shape, ImageLayout input, int64_t
     const int64_t free_size = shape.in_channels * shape.out_channels >= kDeepPairs ? kDeepFreeSize : kFreeSize;
     const int64_t height = out_height == 0 ? free_size : out_height;
     const int64_t width = out_width == 0 ? free_size : out_width;
-    const double direct = 9.0 * static_cast<double>(height) * static_cast<double>(width);
-    return select_winograd(shape, height, width, direct);
+    const int64_t direct = taps_within(height, shape.kernel_h, shape.dilation_h, shape.pad_top, shape.pad_bottom) *
+                           taps_within(width, shape.kernel_w, shape.dilation_w, shape.pad_left, shape.pad_right);
+    return select_winograd(shape, height, width, static_cast<double>(direct));
   }
   const bool padded = shape.pad_top != 0 || shape.pad_left != 0 || shape.pad_bottom != 0 || shape.pad_right != 0;
   return shape.kernel_h == 1 && shape.kernel_w == 1 && !padded ? ConvKernel::kPointwise : ConvKernel::kDirect;
@@ -133,8 +145,9 @@ int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threa
 
 RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows) {
   if (const int64_t tile = winograd_tile(kernel); tile != 0) {
-    rows.begin -= rows.begin % tile;
-    rows.end = count_blocks(rows.end, tile) * tile;  // may lie beyond the output
+    const int64_t tile_rows = tile * shape.dilation_h;
+    rows.begin -= rows.begin % tile_rows;
+    rows.end = count_blocks(rows.end, tile_rows) * tile_rows;  // may lie beyond the output
   }
   const WindowAxis axis{shape.in_h, shape.kernel_h, shape.stride_h, shape.dilation_h, shape.pad_top};
   const WindowRange range = window_input(axis, rows.begin, rows.end);

@@ -100,7 +100,8 @@ void pack_conv_weights(const ConvShape& shape, ConvKernel kernel, const float* w
 int64_t conv_workspace_size(const ConvShape& shape, ConvKernel kernel, int threads);
 
 /// The input rows that output rows `rows` read; empty if they see padding only. Winograd computes whole tiles of rows,
-/// counted from row 0, and reads what they need: stripes of a multiple of twelve rows lose nothing.
+/// counted from row 0, and reads what they need: stripes of a multiple of twelve rows, times the dilation, lose
+/// nothing.
 RowRange conv_input_rows(const ConvShape& shape, ConvKernel kernel, RowRange rows);
 
 /// Computes rows `rows` of every image and channel of the output. `in` and `out` are the addresses of row 0 even if

@@ -154,6 +154,10 @@ std::vector<ConvShape> test_shapes() {
       {1, 300, 48, 1, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   // several chunks of channels
       {2, 40, 36, 1, 30, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  // several runs of Winograd tiles
       {1, 32, 32, 1, 9, 10, 3, 3, 1, 1, 1, 1, 0, 2, 3, 0},
+      {2, 20, 36, 1, 19, 23, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2},  // dilated
+      {1, 33, 40, 1, 30, 29, 3, 3, 1, 1, 3, 5, 0, 4, 7, 5},
+      {1, 24, 16, 1, 7, 26, 3, 3, 1, 1, 9, 12, 9, 12, 9, 12},  // rows of fewer pixels than the dilation
+      {1, 16, 16, 1, 15, 14, 3, 3, 1, 1, 1, 4, 1, 4, 1, 4},
       // 1x1
       {1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
       {3, 15, 33, 1, 7, 7, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
@@ -196,8 +200,7 @@ std::vector<ConvKernel> kernels_of(const ConvShape& shape) {
   std::vector<ConvKernel> kernels = {select_conv_kernel(shape, ImageLayout::kBlocked, 0, 0, false)};
   const ConvKernel plain = select_conv_kernel(shape, ImageLayout::kPlain, 0, 0, false);
   if (plain == ConvKernel::kStem) kernels.push_back(plain);
-  if (shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 && shape.stride_w == 1 &&
-      shape.dilation_h == 1 && shape.dilation_w == 1) {
+  if (shape.groups == 1 && shape.kernel_h == 3 && shape.kernel_w == 3 && shape.stride_h == 1 && shape.stride_w == 1) {
     kernels.push_back(ConvKernel::kWinograd6);
     kernels.push_back(ConvKernel::kWinograd4);
     kernels.push_back(ConvKernel::kWinograd2);
@@ -253,6 +256,13 @@ TEST_P(ConvTest, SelectsByLayer) {
   ConvShape deep = layer;
   deep.in_channels = deep.out_channels = 512;
   EXPECT_EQ(select(deep, 0), ConvKernel::kWinograd4);
+  ConvShape dilated = layer;
+  dilated.dilation_h = dilated.dilation_w = dilated.pad_top = dilated.pad_left = dilated.pad_bottom =
+      dilated.pad_right = 2;
+  EXPECT_EQ(select(dilated, 33), ConvKernel::kWinograd6);
+  dilated.dilation_h = dilated.dilation_w = dilated.pad_top = dilated.pad_left = dilated.pad_bottom =
+      dilated.pad_right = 18;
+  EXPECT_EQ(select(dilated, 33), ConvKernel::kDirect);  // most taps lie in the padding
   ConvShape narrow = layer;
   narrow.out_channels = 8;
   EXPECT_EQ(select(narrow, 56), ConvKernel::kDirect);

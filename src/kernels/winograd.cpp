@@ -20,7 +20,19 @@ namespace attune::kernels {
 /// tile's transform touches all points, and lines 4 KiB apart compete for the same few places of a first-level cache.
 constexpr int64_t point_stride(int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
 
-/// A run of neighbouring tiles that share scratch memory. Tiles are counted by column, then row, then image.
+/// The tiles along one axis of the output. With dilation d every d-th pixel belongs together, so an axis is d phases,
+/// each an axis of its own; phase p has the pixels p, p + d, p + 2 d, ...
+struct TileAxis {
+  int64_t step;    // the dilation
+  int64_t phases;  // those that have a pixel
+  int64_t first;   // tile of each phase
+  int64_t tiles;   // of each phase; the last one may lie beyond the end
+
+  int64_t count() const { return phases * tiles; }
+};
+
+/// A run of neighbouring tiles that share scratch memory. Tiles are counted by column, then row, then image; those of a
+/// phase lie together.
 struct WinogradRun {
   int64_t tile;  // output rows and columns of one: 2, 4 or 6
   const ConvShape& shape;
@@ -29,9 +41,8 @@ struct WinogradRun {
   const Image& out;
   const ConvEpilogue& epilogue;
   RowRange rows;
-  int64_t first_tile_row;
-  int64_t tile_rows;
-  int64_t tile_cols;
+  TileAxis y;
+  TileAxis x;
   int64_t first;       // tile of the run
   int64_t count;       // tiles of the run
   float* transformed;  // [point][block of input channels][count][lane], points point_stride() apart
@@ -44,31 +55,46 @@ HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace {
 
-// Where the tiles of a run lie, one after another.
-class TileWalk {
+// The tiles along one axis, one after another; next() is true when it begins anew.
+class AxisWalk {
  public:
-  TileWalk(const WinogradRun& run, int64_t tile) : run_(run) {
-    const int64_t index = run.first + tile;
-    column_ = index % run.tile_cols;
-    row_ = index / run.tile_cols % run.tile_rows;
-    image_ = index / run.tile_cols / run.tile_rows;
-  }
-  int64_t image() const { return image_; }
-  // Of the first output pixel.
-  int64_t y() const { return (run_.first_tile_row + row_) * run_.tile; }
-  int64_t x() const { return column_ * run_.tile; }
-  void next() {
-    if (++column_ < run_.tile_cols) return;
-    column_ = 0;
-    if (++row_ < run_.tile_rows) return;
-    row_ = 0;
-    ++image_;
+  AxisWalk(const TileAxis& axis, int64_t tile_size, int64_t index)
+      : axis_(axis), tile_size_(tile_size), phase_(index / axis.tiles), tile_(index % axis.tiles) {}
+  // The first output pixel.
+  int64_t pixel() const { return (axis_.first + tile_) * tile_size_ * axis_.step + phase_; }
+  bool next() {
+    if (++tile_ < axis_.tiles) return false;
+    tile_ = 0;
+    if (++phase_ < axis_.phases) return false;
+    phase_ = 0;
+    return true;
   }
 
  private:
-  const WinogradRun& run_;
-  int64_t column_;
-  int64_t row_;
+  const TileAxis& axis_;
+  int64_t tile_size_;
+  int64_t phase_;
+  int64_t tile_;
+};
+
+// Where the tiles of a run lie, one after another.
+class TileWalk {
+ public:
+  TileWalk(const WinogradRun& run, int64_t tile)
+      : x_(run.x, run.tile, (run.first + tile) % run.x.count()),
+        y_(run.y, run.tile, (run.first + tile) / run.x.count() % run.y.count()),
+        image_((run.first + tile) / run.x.count() / run.y.count()) {}
+  int64_t image() const { return image_; }
+  // Of the first output pixel.
+  int64_t y() const { return y_.pixel(); }
+  int64_t x() const { return x_.pixel(); }
+  void next() {
+    if (x_.next() && y_.next()) ++image_;
+  }
+
+ private:
+  AxisWalk x_;
+  AxisWalk y_;
   int64_t image_;
 };
 
@@ -82,19 +108,35 @@ HWY_INLINE void prefetch_rows(const float* first, int64_t row_stride, int64_t ro
   }
 }
 
+// Of `size` pixels in a row of which the first is pixel `first` of an image's row of `width`, `step` pixels apart,
+// those that the image has.
+inline RowRange pixels_within(int64_t first, int64_t step, int64_t size, int64_t width) {
+  const int64_t begin = std::clamp<int64_t>(count_blocks(-first, step), 0, size);
+  return {begin, std::clamp<int64_t>(count_blocks(width - first, step), begin, size)};
+}
+
+// Copies rows and columns of a tile between an image, where they lie a dilation apart, and memory where they do not.
+HWY_INLINE void copy_tile(const float* from, int64_t from_row, int64_t from_column, float* to, int64_t to_row,
+                          int64_t to_column, RowRange rows, RowRange columns) {
+  const BlockTag d;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t column = columns.begin; column < columns.end; ++column) {
+      const float* in = from + row * from_row + column * from_column;
+      float* out = to + row * to_row + column * to_column;
+      for (int v = 0; v < kBlock; v += kLanes) hn::StoreU(hn::LoadU(d, in + v), d, out + v);
+    }
+  }
+}
+
 // Copies a tile of input whose first pixel is row y, column x, to `patch`, with zeros where the tile leaves the image.
 template <int kIn>
 HWY_NOINLINE void copy_patch(const ConvShape& shape, const float* in, int64_t row_stride, int64_t y, int64_t x,
                              float* patch) {
-  const BlockTag d;
-  const int64_t begin = std::clamp<int64_t>(-x, 0, kIn);
-  const int64_t end = std::clamp<int64_t>(shape.in_w - x, begin, kIn);
+  const RowRange rows = pixels_within(y, shape.dilation_h, kIn, shape.in_h);
+  const RowRange columns = pixels_within(x, shape.dilation_w, kIn, shape.in_w);
   std::fill_n(patch, kIn * kIn * kBlock, 0.0F);
-  for (int64_t row = std::max<int64_t>(-y, 0); row < std::min<int64_t>(kIn, shape.in_h - y); ++row) {
-    const float* from = in + (y + row) * row_stride + (x + begin) * kBlock;
-    float* to = patch + (row * kIn + begin) * kBlock;
-    for (int64_t i = 0; i < (end - begin) * kBlock; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
-  }
+  copy_tile(in + y * row_stride + x * kBlock, shape.dilation_h * row_stride, shape.dilation_w * kBlock, patch,
+            kIn * kBlock, kBlock, rows, columns);
 }
 
 template <int kOut>
@@ -102,6 +144,7 @@ void transform_inputs(const WinogradRun& run, int64_t begin, int64_t end) {
   constexpr int kIn = kOut + 2;
   const ConvShape& shape = run.shape;
   const int64_t stride = point_stride(count_blocks(shape.in_channels, kBlock) * run.count * kBlock);
+  const bool dilated = shape.dilation_h > 1 || shape.dilation_w > 1;
   HWY_ALIGN float patch[kIn * kIn * kBlock];
   while (begin < end) {
     const int64_t block = begin / run.count;
@@ -112,7 +155,7 @@ void transform_inputs(const WinogradRun& run, int64_t begin, int64_t end) {
       const float* in = run.in.data + walk.image() * run.in.image_stride + block * run.in.channel_stride;
       int64_t row_stride = run.in.row_stride;
       const float* corner = patch;
-      if (y >= 0 && x >= 0 && y + kIn <= shape.in_h && x + kIn <= shape.in_w) {
+      if (!dilated && y >= 0 && x >= 0 && y + kIn <= shape.in_h && x + kIn <= shape.in_w) {
         corner = in + y * row_stride + x * kBlock;
         prefetch_rows<false>(corner + kIn * kBlock, row_stride, kIn, kOut);
       } else {
@@ -136,10 +179,16 @@ void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t bloc
   const int64_t out_w = run.shape.out_w();
   const int64_t stride = point_stride(blocks * (end - begin) * kBlock);
   HWY_ALIGN float bias[kBlock];
-  HWY_ALIGN float scratch[kOut * kOut * kBlock];
+  const int64_t step_y = run.y.step;
+  const int64_t step_x = run.x.step;
+  const bool dilated = step_y > 1 || step_x > 1;
+  const bool in_scratch = finish.after_store || dilated;
+  constexpr int64_t kScratchRow = kOut * kBlock;
+  HWY_ALIGN float scratch[kOut * kScratchRow];
+  HWY_ALIGN float residual_scratch[kOut * kScratchRow];
   OutputTile tile;
-  tile.out_row_stride = finish.after_store ? kOut * kBlock : run.out.row_stride;
-  tile.residual_row_stride = residual.row_stride;
+  tile.out_row_stride = in_scratch ? kScratchRow : run.out.row_stride;
+  tile.residual_row_stride = dilated ? kScratchRow : residual.row_stride;
   tile.bias = bias;
   tile.clamp = finish.clamp;
   tile.low = finish.low;
@@ -161,17 +210,30 @@ void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t bloc
         add = residual.data + walk.image() * residual.image_stride + block * residual.channel_stride +
               y * residual.row_stride + x * kBlock;
       }
-      tile.out = finish.after_store ? scratch : out;
+      const RowRange rows{std::clamp<int64_t>(count_blocks(run.rows.begin - y, step_y), 0, kOut),
+                          std::clamp<int64_t>(count_blocks(run.rows.end - y, step_y), 0, kOut)};
+      const RowRange columns{0, std::clamp<int64_t>(count_blocks(out_w - x, step_x), 0, kOut)};
+      if (dilated && add != nullptr) {
+        copy_tile(add, step_y * residual.row_stride, step_x * kBlock, residual_scratch, kScratchRow, kBlock, rows,
+                  columns);
+        add = residual_scratch;
+      }
+      tile.out = in_scratch ? scratch : out;
       tile.residual = residual_last ? nullptr : add;
-      tile.begin_row = std::max<int64_t>(run.rows.begin - y, 0);
-      tile.end_row = std::min<int64_t>(run.rows.end - y, kOut);
-      tile.columns = std::min<int64_t>(out_w - x, kOut);
+      tile.begin_row = rows.begin;
+      tile.end_row = rows.end;
+      tile.columns = columns.end;
       prefetch_rows<true>(out + kOut * kBlock, run.out.row_stride, kOut, kOut);
       for (int v = 0; v < kBlock; v += kLanes) transform_output_vector<kOut>(sums, stride, tile, v);
-      if (!finish.after_store) continue;
-      for (int64_t row = tile.begin_row; row < tile.end_row; ++row) {
-        finish_row(run.epilogue.activation, scratch + row * kOut * kBlock, out + row * run.out.row_stride,
-                   tile.columns * kBlock, residual_last ? add + row * residual.row_stride : nullptr);
+      if (finish.after_store) {
+        for (int64_t row = rows.begin; row < rows.end; ++row) {
+          float* done = dilated ? scratch + row * kScratchRow : out + row * run.out.row_stride;
+          finish_row(run.epilogue.activation, scratch + row * kScratchRow, done, columns.end * kBlock,
+                     residual_last ? add + row * tile.residual_row_stride : nullptr);
+        }
+      }
+      if (dilated) {
+        copy_tile(scratch, kScratchRow, kBlock, out, step_y * run.out.row_stride, step_x * kBlock, rows, columns);
       }
     }
   }
@@ -324,7 +386,8 @@ struct WinogradCut {
     panel_floats = count_blocks(out_blocks, panels) * block;
     weight_floats = panels * points * point_stride(shape.in_channels * panel_floats);
     const auto float_bytes = static_cast<int64_t>(sizeof(float));
-    const int64_t tiles = shape.batch * count_blocks(shape.out_h(), tile) * count_blocks(shape.out_w(), tile);
+    const int64_t tiles = shape.batch * winograd_tiles(shape.out_h(), tile, shape.dilation_h) *
+                          winograd_tiles(shape.out_w(), tile, shape.dilation_w);
     const int64_t fitting = kRunBytes / (float_bytes * points * (in_channels + panel_floats));
     const int64_t own_tiles = std::clamp(fitting, kLeastTiles, tiles_at_once(tile));
     const int64_t bytes = float_bytes * weight_floats;
@@ -350,7 +413,7 @@ class Winograd {
  public:
   Winograd(const WinogradCut& cut, const WinogradRun& whole, float* workspace, Parallel& parallel)
       : cut_(cut), whole_(whole), workspace_(workspace), parallel_(parallel) {
-    tiles_ = whole.shape.batch * whole.tile_rows * whole.tile_cols;
+    tiles_ = whole.shape.batch * whole.y.count() * whole.x.count();
     block_ = block_channels();
     in_blocks_ = cut.in_channels / block_;
   }
@@ -458,6 +521,10 @@ class Winograd {
 
 }  // namespace
 
+int64_t winograd_tiles(int64_t size, int64_t tile, int64_t dilation) {
+  return count_blocks(size, tile * dilation) * std::min(dilation, size);
+}
+
 int64_t packed_winograd_size(const ConvShape& shape) {
   const int64_t block = block_channels();
   return kTaps * shape.in_channels * count_blocks(shape.out_channels, block) * block;
@@ -490,10 +557,13 @@ int64_t winograd_workspace_size(const ConvShape& shape, int64_t tile, int thread
 void run_winograd(const ConvShape& shape, int64_t tile, const float* packed, const ConstImage& in, const Image& out,
                   const ConvEpilogue& epilogue, RowRange rows, float* workspace, Parallel& parallel) {
   const WinogradCut cut(shape, tile, parallel.threads());
-  WinogradRun whole{tile, shape, packed, in, out, epilogue, rows, 0, 0, 0, 0, 0, nullptr};
-  whole.first_tile_row = rows.begin / tile;
-  whole.tile_rows = count_blocks(rows.end, tile) - whole.first_tile_row;
-  whole.tile_cols = count_blocks(shape.out_w(), tile);
+  WinogradRun whole{tile, shape, packed, in, out, epilogue, rows, {}, {}, 0, 0, nullptr};
+  const int64_t tile_rows = tile * shape.dilation_h;
+  const int64_t first = rows.begin / tile_rows;
+  whole.y = {shape.dilation_h, std::min(shape.dilation_h, shape.out_h()), first,
+             count_blocks(rows.end, tile_rows) - first};
+  whole.x = {shape.dilation_w, std::min(shape.dilation_w, shape.out_w()), 0,
+             count_blocks(shape.out_w(), tile * shape.dilation_w)};
   Winograd(cut, whole, workspace, parallel).run();
 }
 
