@@ -229,72 +229,72 @@ OpDef activation(std::string_view name, int since, TypeSet types, std::unique_pt
 
 }  // namespace
 
-const OpDef& celu() {
+[[gnu::cold]] const OpDef& celu() {
   static const OpDef def = activation("Celu", 12, kFloats, make_operator<OfFloats<Celu>>);
   return def;
 }
 
-const OpDef& elu() {
+[[gnu::cold]] const OpDef& elu() {
   static const OpDef def = activation("Elu", 1, kFloats, make_operator<OfDouble<Elu>>);
   return def;
 }
 
-const OpDef& gelu() {
+[[gnu::cold]] const OpDef& gelu() {
   static const OpDef def = activation("Gelu", 20, kFloats, make_operator<OfDouble<Gelu>>);
   return def;
 }
 
-const OpDef& hard_sigmoid() {
+[[gnu::cold]] const OpDef& hard_sigmoid() {
   static const OpDef def = activation("HardSigmoid", 1, kFloats, make_operator<OfDouble<HardSigmoid>>);
   return def;
 }
 
-const OpDef& hard_swish() {
+[[gnu::cold]] const OpDef& hard_swish() {
   static const OpDef def = activation("HardSwish", 14, kFloats, make_operator<OfDouble<HardSwish>>);
   return def;
 }
 
-const OpDef& leaky_relu() {
+[[gnu::cold]] const OpDef& leaky_relu() {
   static const OpDef def = activation("LeakyRelu", 1, kFloats, make_operator<OfDouble<LeakyRelu>>);
   return def;
 }
 
-const OpDef& mish() {
+[[gnu::cold]] const OpDef& mish() {
   static const OpDef def = activation("Mish", 18, kFloats, make_operator<OfDouble<Mish>>);
   return def;
 }
 
-const OpDef& relu() {
+[[gnu::cold]] const OpDef& relu() {
   static const OpDef def = activation("Relu", 1, kNumbers, make_operator<OfNumbers<Relu>>);
   return def;
 }
 
-const OpDef& selu() {
+[[gnu::cold]] const OpDef& selu() {
   static const OpDef def = activation("Selu", 1, kFloats, make_operator<OfFloats<Selu>>);
   return def;
 }
 
-const OpDef& shrink() {
+[[gnu::cold]] const OpDef& shrink() {
   static const OpDef def = activation("Shrink", 9, kNumbers, make_operator<OfNumbers<Shrink>>);
   return def;
 }
 
-const OpDef& softplus() {
+[[gnu::cold]] const OpDef& softplus() {
   static const OpDef def = activation("Softplus", 1, kFloats, make_operator<OfDouble<Softplus>>);
   return def;
 }
 
-const OpDef& softsign() {
+[[gnu::cold]] const OpDef& softsign() {
   static const OpDef def = activation("Softsign", 1, kFloats, make_operator<OfFloats<Softsign>>);
   return def;
 }
 
-const OpDef& swish() {
+[[gnu::cold]] const OpDef& swish() {
   static const OpDef def = activation("Swish", 24, kFloats, make_operator<OfDouble<Swish>>);
   return def;
 }
 
-const OpDef& thresholded_relu() {
+[[gnu::cold]] const OpDef& thresholded_relu() {
   static const OpDef def = activation("ThresholdedRelu", 10, kFloats, make_operator<OfFloats<ThresholdedRelu>>);
   return def;
 }

@@ -160,12 +160,12 @@ OpDef arg_extreme(std::string_view name, std::unique_ptr<Operator> (*make)(const
 
 }  // namespace
 
-const OpDef& arg_max() {
+[[gnu::cold]] const OpDef& arg_max() {
   static const OpDef def = arg_extreme("ArgMax", make_operator<ArgExtreme<Largest>>);
   return def;
 }
 
-const OpDef& arg_min() {
+[[gnu::cold]] const OpDef& arg_min() {
   static const OpDef def = arg_extreme("ArgMin", make_operator<ArgExtreme<Smallest>>);
   return def;
 }

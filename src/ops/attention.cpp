@@ -488,7 +488,7 @@ class Attention final : public Operator {
 
 }  // namespace
 
-const OpDef& attention() {
+[[gnu::cold]] const OpDef& attention() {
   constexpr TypeSet kComputed = kFloatOnly | kHalves.widened();
   static const OpDef def{
       .name = "Attention",

@@ -250,7 +250,7 @@ class BatchNormalization final : public Operator {
 
 }  // namespace
 
-const OpDef& batch_normalization() {
+[[gnu::cold]] const OpDef& batch_normalization() {
   static const OpDef def{
       .name = "BatchNormalization",
       .inputs = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}},

@@ -352,27 +352,27 @@ OpDef arithmetic(std::string_view name, std::unique_ptr<Operator> (*make)(const 
 
 }  // namespace
 
-const OpDef& add() {
+[[gnu::cold]] const OpDef& add() {
   static const OpDef def = arithmetic("Add", make_operator<Arithmetic<Kind::kAdd>>);
   return def;
 }
 
-const OpDef& sub() {
+[[gnu::cold]] const OpDef& sub() {
   static const OpDef def = arithmetic("Sub", make_operator<Arithmetic<Kind::kSub>>);
   return def;
 }
 
-const OpDef& mul() {
+[[gnu::cold]] const OpDef& mul() {
   static const OpDef def = arithmetic("Mul", make_operator<Arithmetic<Kind::kMul>>);
   return def;
 }
 
-const OpDef& div() {
+[[gnu::cold]] const OpDef& div() {
   static const OpDef def = arithmetic("Div", make_operator<Arithmetic<Kind::kDiv>>);
   return def;
 }
 
-const OpDef& mod() {
+[[gnu::cold]] const OpDef& mod() {
   static const OpDef def = [] {
     OpDef mod = arithmetic("Mod", make_operator<Mod>);
     mod.since = 10;
@@ -381,7 +381,7 @@ const OpDef& mod() {
   return def;
 }
 
-const OpDef& pow() {
+[[gnu::cold]] const OpDef& pow() {
   static const OpDef def{
       .name = "Pow",
       .inputs = {{"X", "T"}, {"Y", "T1"}},
@@ -393,7 +393,7 @@ const OpDef& pow() {
   return def;
 }
 
-const OpDef& prelu() {
+[[gnu::cold]] const OpDef& prelu() {
   static const OpDef def{
       .name = "PRelu",
       .inputs = {{"X", "T"}, {"slope", "T"}},

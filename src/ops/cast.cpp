@@ -289,7 +289,7 @@ class BitCast final : public Operator {
 
 }  // namespace
 
-const OpDef& bit_cast() {
+[[gnu::cold]] const OpDef& bit_cast() {
   static constexpr TypeSet kBits = kNumbers | kHalves | kFloats8 | kSmallTypes |
                                    TypeSet{DataType::kBool, DataType::kComplex64, DataType::kComplex128};
   static const OpDef def{
@@ -304,7 +304,7 @@ const OpDef& bit_cast() {
   return def;
 }
 
-const OpDef& cast() {
+[[gnu::cold]] const OpDef& cast() {
   static const OpDef def{
       .name = "Cast",
       .inputs = {{"input", "T1"}},
@@ -316,7 +316,7 @@ const OpDef& cast() {
   return def;
 }
 
-const OpDef& cast_like() {
+[[gnu::cold]] const OpDef& cast_like() {
   static const OpDef def{
       .name = "CastLike",
       .since = 15,

@@ -51,7 +51,7 @@ class ChannelShuffle final : public Operator {
 
 }  // namespace
 
-const OpDef& channel_shuffle() {
+[[gnu::cold]] const OpDef& channel_shuffle() {
   static const OpDef def{
       .domain = "attune",
       .name = "ChannelShuffle",

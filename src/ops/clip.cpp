@@ -97,7 +97,7 @@ class Clip final : public Operator {
 
 }  // namespace
 
-const OpDef& clip_1() {
+[[gnu::cold]] const OpDef& clip_1() {
   static const OpDef def{
       .name = "Clip",
       .until = 10,
@@ -110,7 +110,7 @@ const OpDef& clip_1() {
   return def;
 }
 
-const OpDef& clip() {
+[[gnu::cold]] const OpDef& clip() {
   static const OpDef def{
       .name = "Clip",
       .since = 11,

@@ -214,7 +214,7 @@ class MaxUnpool final : public Operator {
 
 }  // namespace
 
-const OpDef& col2im() {
+[[gnu::cold]] const OpDef& col2im() {
   static const OpDef def{
       .name = "Col2Im",
       .since = 18,
@@ -226,7 +226,7 @@ const OpDef& col2im() {
   return def;
 }
 
-const OpDef& max_unpool() {
+[[gnu::cold]] const OpDef& max_unpool() {
   static const OpDef def{
       .name = "MaxUnpool",
       .since = 9,

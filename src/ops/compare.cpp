@@ -92,29 +92,29 @@ OpDef comparison(std::string_view name, int since, TypeSet types, std::unique_pt
 
 }  // namespace
 
-const OpDef& equal() {
+[[gnu::cold]] const OpDef& equal() {
   static const OpDef def =
       comparison("Equal", 1, kNumbers | TypeSet{DataType::kBool, DataType::kString}, make_operator<EqualOp>);
   return def;
 }
 
-const OpDef& greater() {
+[[gnu::cold]] const OpDef& greater() {
   static const OpDef def = comparison("Greater", 1, kNumbers, make_operator<CompareNumbers<std::greater<>>>);
   return def;
 }
 
-const OpDef& greater_or_equal() {
+[[gnu::cold]] const OpDef& greater_or_equal() {
   static const OpDef def =
       comparison("GreaterOrEqual", 12, kNumbers, make_operator<CompareNumbers<std::greater_equal<>>>);
   return def;
 }
 
-const OpDef& less() {
+[[gnu::cold]] const OpDef& less() {
   static const OpDef def = comparison("Less", 1, kNumbers, make_operator<CompareNumbers<std::less<>>>);
   return def;
 }
 
-const OpDef& less_or_equal() {
+[[gnu::cold]] const OpDef& less_or_equal() {
   static const OpDef def = comparison("LessOrEqual", 12, kNumbers, make_operator<CompareNumbers<std::less_equal<>>>);
   return def;
 }

@@ -176,7 +176,7 @@ class Concat final : public Operator, public JoinsInputs {
 
 }  // namespace
 
-const OpDef& concat() {
+[[gnu::cold]] const OpDef& concat() {
   static const OpDef def{
       .name = "Concat",
       .inputs = {{"inputs", "T", Occurrence::kVariadic}},

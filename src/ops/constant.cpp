@@ -109,7 +109,7 @@ class ConstantOfShape final : public Operator {
 
 }  // namespace
 
-const OpDef& constant() {
+[[gnu::cold]] const OpDef& constant() {
   static const OpDef def{
       .name = "Constant",
       .inputs = {},
@@ -120,7 +120,7 @@ const OpDef& constant() {
   return def;
 }
 
-const OpDef& constant_of_shape() {
+[[gnu::cold]] const OpDef& constant_of_shape() {
   static const OpDef def{
       .name = "ConstantOfShape",
       .since = 9,

@@ -365,7 +365,7 @@ class Conv final : public Operator, public PacksConstants {
 
 }  // namespace
 
-const OpDef& conv() {
+[[gnu::cold]] const OpDef& conv() {
   static const OpDef def{
       .name = "Conv",
       .inputs = {{"X", "T"}, {"W", "T"}, {"B", "T", Occurrence::kOptional}},
@@ -377,7 +377,7 @@ const OpDef& conv() {
   return def;
 }
 
-const OpDef& fused_conv() {
+[[gnu::cold]] const OpDef& fused_conv() {
   static const OpDef def{
       .domain = "attune",
       .name = "FusedConv",

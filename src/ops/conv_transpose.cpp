@@ -417,12 +417,12 @@ OpDef make_def(std::string_view domain, std::string_view name, TypeSet types) {
 
 }  // namespace
 
-const OpDef& conv_transpose() {
+[[gnu::cold]] const OpDef& conv_transpose() {
   static const OpDef def = make_def("", "ConvTranspose", kFloats);
   return def;
 }
 
-const OpDef& fused_conv_transpose() {
+[[gnu::cold]] const OpDef& fused_conv_transpose() {
   static const OpDef def = make_def("attune", "FusedConvTranspose", kFloatOnly);
   return def;
 }

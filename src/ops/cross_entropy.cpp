@@ -150,12 +150,12 @@ OpDef cross_entropy(std::string_view name, std::unique_ptr<Operator> (*make)(con
 
 }  // namespace
 
-const OpDef& negative_log_likelihood_loss() {
+[[gnu::cold]] const OpDef& negative_log_likelihood_loss() {
   static const OpDef def = cross_entropy("NegativeLogLikelihoodLoss", make_operator<CrossEntropy<false>>);
   return def;
 }
 
-const OpDef& softmax_cross_entropy_loss() {
+[[gnu::cold]] const OpDef& softmax_cross_entropy_loss() {
   static const OpDef def = [] {
     OpDef loss = cross_entropy("SoftmaxCrossEntropyLoss", make_operator<CrossEntropy<true>>);
     loss.outputs.push_back({"log_prob", "T", Occurrence::kOptional});

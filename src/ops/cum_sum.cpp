@@ -168,12 +168,12 @@ OpDef cumulative(std::string_view name, int since, std::unique_ptr<Operator> (*m
 
 }  // namespace
 
-const OpDef& cum_prod() {
+[[gnu::cold]] const OpDef& cum_prod() {
   static const OpDef def = cumulative("CumProd", 26, make_operator<Cumulative<true>>);
   return def;
 }
 
-const OpDef& cum_sum() {
+[[gnu::cold]] const OpDef& cum_sum() {
   static const OpDef def = cumulative("CumSum", 11, make_operator<Cumulative<false>>);
   return def;
 }

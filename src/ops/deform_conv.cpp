@@ -329,7 +329,7 @@ class RoiAlign final : public Operator {
 
 }  // namespace
 
-const OpDef& deform_conv() {
+[[gnu::cold]] const OpDef& deform_conv() {
   static const OpDef def{
       .name = "DeformConv",
       .since = 19,
@@ -346,7 +346,7 @@ const OpDef& deform_conv() {
   return def;
 }
 
-const OpDef& roi_align() {
+[[gnu::cold]] const OpDef& roi_align() {
   static const OpDef def{
       .name = "RoiAlign",
       .since = 10,

@@ -115,12 +115,12 @@ OpDef make_def(std::string_view name, std::unique_ptr<Operator> (*make)(const No
 
 }  // namespace
 
-const OpDef& depth_to_space() {
+[[gnu::cold]] const OpDef& depth_to_space() {
   static const OpDef def = make_def("DepthToSpace", make_operator<DepthToSpace>);
   return def;
 }
 
-const OpDef& space_to_depth() {
+[[gnu::cold]] const OpDef& space_to_depth() {
   static const OpDef def = make_def("SpaceToDepth", make_operator<SpaceToDepth>);
   return def;
 }

@@ -72,7 +72,7 @@ class Det final : public Operator {
 
 }  // namespace
 
-const OpDef& det() {
+[[gnu::cold]] const OpDef& det() {
   static const OpDef def{
       .name = "Det",
       .since = 11,

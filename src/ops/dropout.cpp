@@ -93,7 +93,7 @@ class Dropout final : public Operator {
 
 }  // namespace
 
-const OpDef& dropout() {
+[[gnu::cold]] const OpDef& dropout() {
   static const OpDef def{
       .name = "Dropout",
       .inputs = {{"data", "T"}, {"ratio", "T1", Occurrence::kOptional}, {"training_mode", "T2", Occurrence::kOptional}},

@@ -475,7 +475,7 @@ class Einsum final : public Operator {
 
 }  // namespace
 
-const OpDef& einsum() {
+[[gnu::cold]] const OpDef& einsum() {
   static const OpDef def{
       .name = "Einsum",
       .since = 12,

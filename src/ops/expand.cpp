@@ -75,7 +75,7 @@ class Expand final : public Operator {
 
 }  // namespace
 
-const OpDef& expand() {
+[[gnu::cold]] const OpDef& expand() {
   static const OpDef def{
       .name = "Expand",
       .since = 8,

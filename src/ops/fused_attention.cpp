@@ -142,7 +142,7 @@ class FusedAttention final : public Operator {
 
 }  // namespace
 
-const OpDef& fused_attention() {
+[[gnu::cold]] const OpDef& fused_attention() {
   static const OpDef def{
       .domain = "attune",
       .name = "FusedAttention",

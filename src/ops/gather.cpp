@@ -75,7 +75,7 @@ class Gather final : public Operator {
 
 }  // namespace
 
-const OpDef& gather() {
+[[gnu::cold]] const OpDef& gather() {
   static const OpDef def{
       .name = "Gather",
       .inputs = {{"data", "T"}, {"indices", "Tind"}},

@@ -139,7 +139,7 @@ class GatherND final : public Operator {
 
 }  // namespace
 
-const OpDef& gather_elements() {
+[[gnu::cold]] const OpDef& gather_elements() {
   static const OpDef def{
       .name = "GatherElements",
       .since = 11,
@@ -151,7 +151,7 @@ const OpDef& gather_elements() {
   return def;
 }
 
-const OpDef& gather_nd() {
+[[gnu::cold]] const OpDef& gather_nd() {
   static const OpDef def{
       .name = "GatherND",
       .since = 11,

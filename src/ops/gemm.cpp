@@ -203,7 +203,7 @@ class Gemm final : public Operator, public PacksConstants {
 
 }  // namespace
 
-const OpDef& gemm() {
+[[gnu::cold]] const OpDef& gemm() {
   static const OpDef def{
       .name = "Gemm",
       .inputs = {{"A", "T"}, {"B", "T"}, {"C", "T", Occurrence::kOptional}},

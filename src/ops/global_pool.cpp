@@ -142,17 +142,17 @@ OpDef make_def(std::string_view name, std::unique_ptr<Operator> (*make)(const No
 
 }  // namespace
 
-const OpDef& global_average_pool() {
+[[gnu::cold]] const OpDef& global_average_pool() {
   static const OpDef def = make_def("GlobalAveragePool", make_operator<GlobalPool<PoolKind::kAverage>>);
   return def;
 }
 
-const OpDef& global_lp_pool() {
+[[gnu::cold]] const OpDef& global_lp_pool() {
   static const OpDef def = make_def("GlobalLpPool", make_operator<GlobalLpPool>);
   return def;
 }
 
-const OpDef& global_max_pool() {
+[[gnu::cold]] const OpDef& global_max_pool() {
   static const OpDef def = make_def("GlobalMaxPool", make_operator<GlobalPool<PoolKind::kMax>>);
   return def;
 }

@@ -311,7 +311,7 @@ class AffineGrid final : public Operator {
 
 }  // namespace
 
-const OpDef& affine_grid() {
+[[gnu::cold]] const OpDef& affine_grid() {
   static const OpDef def{
       .name = "AffineGrid",
       .since = 20,
@@ -323,7 +323,7 @@ const OpDef& affine_grid() {
   return def;
 }
 
-const OpDef& grid_sample() {
+[[gnu::cold]] const OpDef& grid_sample() {
   static const OpDef def{
       .name = "GridSample",
       .since = 16,

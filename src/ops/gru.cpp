@@ -82,7 +82,7 @@ std::unique_ptr<Operator> make_gru(const Node& node) {
 
 }  // namespace
 
-const OpDef& gru() {
+[[gnu::cold]] const OpDef& gru() {
   static const OpDef def{
       .name = "GRU",
       .inputs = {{"X", "T"},

@@ -62,7 +62,7 @@ class Hardmax final : public Operator {
 
 }  // namespace
 
-const OpDef& hardmax() {
+[[gnu::cold]] const OpDef& hardmax() {
   static const OpDef def{
       .name = "Hardmax",
       .inputs = {{"input", "T"}},

@@ -38,7 +38,7 @@ class Identity final : public Operator {
 
 }  // namespace
 
-const OpDef& identity() {
+[[gnu::cold]] const OpDef& identity() {
   static const OpDef def{
       .name = "Identity",
       .inputs = {{"input", "T", Occurrence::kRequired, kAnyKind}},

@@ -96,7 +96,7 @@ class If final : public Operator {
 
 }  // namespace
 
-const OpDef& if_op() {
+[[gnu::cold]] const OpDef& if_op() {
   static const OpDef def{
       .name = "If",
       .inputs = {{"cond", "B"}},

@@ -142,12 +142,12 @@ OpDef make_def(std::string_view name, int since) {
 
 }  // namespace
 
-const OpDef& instance_normalization() {
+[[gnu::cold]] const OpDef& instance_normalization() {
   static const OpDef def = make_def("InstanceNormalization", 6);
   return def;
 }
 
-const OpDef& group_normalization() {
+[[gnu::cold]] const OpDef& group_normalization() {
   static const OpDef def = make_def("GroupNormalization", 18);
   return def;
 }

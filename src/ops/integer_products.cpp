@@ -351,17 +351,17 @@ OpDef qlinear_product(std::string_view name, std::unique_ptr<Operator> (*make)(c
 
 }  // namespace
 
-const OpDef& conv_integer() {
+[[gnu::cold]] const OpDef& conv_integer() {
   static const OpDef def = integer_product("ConvInteger", make_operator<ConvIntegers<kInteger>>);
   return def;
 }
 
-const OpDef& matmul_integer() {
+[[gnu::cold]] const OpDef& matmul_integer() {
   static const OpDef def = integer_product("MatMulInteger", make_operator<MatMulIntegers<kInteger>>);
   return def;
 }
 
-const OpDef& qlinear_conv() {
+[[gnu::cold]] const OpDef& qlinear_conv() {
   static const OpDef def = [] {
     OpDef conv = qlinear_product("QLinearConv", make_operator<ConvIntegers<kQLinear>>);
     conv.inputs.push_back({"B", "T4", Occurrence::kOptional});
@@ -370,7 +370,7 @@ const OpDef& qlinear_conv() {
   return def;
 }
 
-const OpDef& qlinear_matmul() {
+[[gnu::cold]] const OpDef& qlinear_matmul() {
   static const OpDef def = qlinear_product("QLinearMatMul", make_operator<MatMulIntegers<kQLinear>>);
   return def;
 }

@@ -192,12 +192,12 @@ OpDef label_def(std::string_view name, TypeSet types) {
 
 }  // namespace
 
-const OpDef& category_mapper() {
+[[gnu::cold]] const OpDef& category_mapper() {
   static const OpDef def = label_def("CategoryMapper", {DataType::kString, DataType::kInt64});
   return def;
 }
 
-const OpDef& label_encoder() {
+[[gnu::cold]] const OpDef& label_encoder() {
   static const OpDef def = label_def("LabelEncoder", kLabels);
   return def;
 }

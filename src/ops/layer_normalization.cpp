@@ -234,7 +234,7 @@ class SkipLayerNormalization final : public Operator {
 
 }  // namespace
 
-const OpDef& layer_normalization() {
+[[gnu::cold]] const OpDef& layer_normalization() {
   static const OpDef def{
       .name = "LayerNormalization",
       .inputs = {{"X", "T"}, {"Scale", "T"}, {"B", "T", Occurrence::kOptional}},
@@ -246,7 +246,7 @@ const OpDef& layer_normalization() {
   return def;
 }
 
-const OpDef& rms_normalization() {
+[[gnu::cold]] const OpDef& rms_normalization() {
   static const OpDef def{
       .name = "RMSNormalization",
       .since = 23,
@@ -259,7 +259,7 @@ const OpDef& rms_normalization() {
   return def;
 }
 
-const OpDef& skip_layer_normalization() {
+[[gnu::cold]] const OpDef& skip_layer_normalization() {
   static const OpDef def{
       .domain = "attune",
       .name = "SkipLayerNormalization",

@@ -275,7 +275,7 @@ class CausalConvWithState final : public Operator {
 
 }  // namespace
 
-const OpDef& causal_conv_with_state() {
+[[gnu::cold]] const OpDef& causal_conv_with_state() {
   static const OpDef def{
       .name = "CausalConvWithState",
       .since = 27,
@@ -290,7 +290,7 @@ const OpDef& causal_conv_with_state() {
   return def;
 }
 
-const OpDef& linear_attention() {
+[[gnu::cold]] const OpDef& linear_attention() {
   static const OpDef def{
       .name = "LinearAttention",
       .since = 27,

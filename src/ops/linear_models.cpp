@@ -195,7 +195,7 @@ class LinearClassifier final : public Operator {
 
 }  // namespace
 
-const OpDef& linear_classifier() {
+[[gnu::cold]] const OpDef& linear_classifier() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "LinearClassifier",
@@ -208,7 +208,7 @@ const OpDef& linear_classifier() {
   return def;
 }
 
-const OpDef& linear_regressor() {
+[[gnu::cold]] const OpDef& linear_regressor() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "LinearRegressor",

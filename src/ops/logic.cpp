@@ -143,37 +143,37 @@ constexpr TypeSet kBoolOnly{DataType::kBool};
 
 }  // namespace
 
-const OpDef& bit_shift() {
+[[gnu::cold]] const OpDef& bit_shift() {
   static const OpDef def = bits("BitShift", 11, kIntegers, make_operator<BitShift>);
   return def;
 }
 
-const OpDef& bitwise_and() {
+[[gnu::cold]] const OpDef& bitwise_and() {
   static const OpDef def = bits("BitwiseAnd", 18, kIntegers, make_operator<Bitwise<std::bit_and<>>>);
   return def;
 }
 
-const OpDef& bitwise_or() {
+[[gnu::cold]] const OpDef& bitwise_or() {
   static const OpDef def = bits("BitwiseOr", 18, kIntegers, make_operator<Bitwise<std::bit_or<>>>);
   return def;
 }
 
-const OpDef& bitwise_xor() {
+[[gnu::cold]] const OpDef& bitwise_xor() {
   static const OpDef def = bits("BitwiseXor", 18, kIntegers, make_operator<Bitwise<std::bit_xor<>>>);
   return def;
 }
 
-const OpDef& logical_and() {
+[[gnu::cold]] const OpDef& logical_and() {
   static const OpDef def = bits("And", 1, kBoolOnly, make_operator<Logical<std::logical_and<>>>);
   return def;
 }
 
-const OpDef& logical_or() {
+[[gnu::cold]] const OpDef& logical_or() {
   static const OpDef def = bits("Or", 1, kBoolOnly, make_operator<Logical<std::logical_or<>>>);
   return def;
 }
 
-const OpDef& logical_xor() {
+[[gnu::cold]] const OpDef& logical_xor() {
   static const OpDef def = bits("Xor", 1, kBoolOnly, make_operator<Logical<std::not_equal_to<>>>);
   return def;
 }

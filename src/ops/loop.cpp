@@ -160,7 +160,7 @@ class Loop final : public Operator {
 
 }  // namespace
 
-const OpDef& loop() {
+[[gnu::cold]] const OpDef& loop() {
   static const OpDef def{
       .name = "Loop",
       .inputs = {{"M", "I", Occurrence::kOptional},

@@ -134,12 +134,12 @@ OpDef normalization(std::string_view name, std::unique_ptr<Operator> (*make)(con
 
 }  // namespace
 
-const OpDef& lp_normalization() {
+[[gnu::cold]] const OpDef& lp_normalization() {
   static const OpDef def = normalization("LpNormalization", make_operator<LpNormalization>);
   return def;
 }
 
-const OpDef& mean_variance_normalization() {
+[[gnu::cold]] const OpDef& mean_variance_normalization() {
   static const OpDef def = normalization("MeanVarianceNormalization", make_operator<MeanVarianceNormalization>);
   return def;
 }

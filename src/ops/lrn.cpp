@@ -100,7 +100,7 @@ class Lrn final : public Operator {
 
 }  // namespace
 
-const OpDef& lrn() {
+[[gnu::cold]] const OpDef& lrn() {
   static const OpDef def{
       .name = "LRN",
       .inputs = {{"X", "T"}},

@@ -35,7 +35,7 @@ class Lstm final : public RecurrentOperator {
 
 }  // namespace
 
-const OpDef& lstm() {
+[[gnu::cold]] const OpDef& lstm() {
   static const OpDef def{
       .name = "LSTM",
       .inputs = {{"X", "T"},

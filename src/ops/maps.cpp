@@ -228,7 +228,7 @@ class CastMap final : public Operator {
 
 }  // namespace
 
-const OpDef& cast_map() {
+[[gnu::cold]] const OpDef& cast_map() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "CastMap",
@@ -241,7 +241,7 @@ const OpDef& cast_map() {
   return def;
 }
 
-const OpDef& dict_vectorizer() {
+[[gnu::cold]] const OpDef& dict_vectorizer() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "DictVectorizer",
@@ -253,7 +253,7 @@ const OpDef& dict_vectorizer() {
   return def;
 }
 
-const OpDef& zip_map() {
+[[gnu::cold]] const OpDef& zip_map() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "ZipMap",

@@ -266,7 +266,7 @@ class MatMul final : public Operator, public PacksConstants {
 
 }  // namespace
 
-const OpDef& matmul() {
+[[gnu::cold]] const OpDef& matmul() {
   static const OpDef def{
       .name = "MatMul",
       .inputs = {{"A", "T"}, {"B", "T"}},
@@ -278,7 +278,7 @@ const OpDef& matmul() {
   return def;
 }
 
-const OpDef& fused_matmul() {
+[[gnu::cold]] const OpDef& fused_matmul() {
   static const OpDef def{
       .domain = "attune",
       .name = "FusedMatMul",

@@ -155,7 +155,7 @@ class MatMulNBits final : public Operator {
 
 }  // namespace
 
-const OpDef& microsoft_matmul_n_bits() {
+[[gnu::cold]] const OpDef& microsoft_matmul_n_bits() {
   constexpr TypeSet kComputed = kFloatOnly | kHalves.widened();
   static const OpDef def{
       .domain = "com.microsoft",

@@ -116,7 +116,7 @@ class MaxRoiPool final : public Operator {
 
 }  // namespace
 
-const OpDef& max_roi_pool() {
+[[gnu::cold]] const OpDef& max_roi_pool() {
   static const OpDef def{
       .name = "MaxRoiPool",
       .inputs = {{"X", "T"}, {"rois", "T"}},

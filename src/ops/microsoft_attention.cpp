@@ -195,7 +195,7 @@ constexpr TypeSet kComputed = kFloatOnly | kHalves.widened();
 
 }  // namespace
 
-const OpDef& microsoft_attention() {
+[[gnu::cold]] const OpDef& microsoft_attention() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "Attention",
@@ -214,7 +214,7 @@ const OpDef& microsoft_attention() {
   return def;
 }
 
-const OpDef& microsoft_multi_head_attention() {
+[[gnu::cold]] const OpDef& microsoft_multi_head_attention() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "MultiHeadAttention",

@@ -142,42 +142,42 @@ OpDef fused_def(std::string_view name, std::vector<Parameter> inputs, std::uniqu
 
 }  // namespace
 
-const OpDef& microsoft_bias_gelu() {
+[[gnu::cold]] const OpDef& microsoft_bias_gelu() {
   static const OpDef def = fused_def("BiasGelu", {{"A", "T"}, {"B", "T"}}, make_composite<write_bias_gelu>);
   return def;
 }
 
-const OpDef& microsoft_fast_gelu() {
+[[gnu::cold]] const OpDef& microsoft_fast_gelu() {
   static const OpDef def =
       fused_def("FastGelu", {{"X", "T"}, {"bias", "T", Occurrence::kOptional}}, make_composite<write_fast_gelu>);
   return def;
 }
 
-const OpDef& microsoft_fused_conv() {
+[[gnu::cold]] const OpDef& microsoft_fused_conv() {
   static const OpDef def = fused_def(
       "FusedConv", {{"X", "T"}, {"W", "T"}, {"B", "T", Occurrence::kOptional}, {"Z", "T", Occurrence::kOptional}},
       make_composite<write_fused_conv>);
   return def;
 }
 
-const OpDef& microsoft_fused_gemm() {
+[[gnu::cold]] const OpDef& microsoft_fused_gemm() {
   static const OpDef def = fused_def("FusedGemm", {{"A", "T"}, {"B", "T"}, {"C", "T", Occurrence::kOptional}},
                                      make_composite<write_fused_gemm>);
   return def;
 }
 
-const OpDef& microsoft_fused_matmul() {
+[[gnu::cold]] const OpDef& microsoft_fused_matmul() {
   static const OpDef def = fused_def("FusedMatMul", {{"A", "T"}, {"B", "T"}}, make_composite<write_fused_matmul>,
                                      kFloatOnly | kHalves.widened());
   return def;
 }
 
-const OpDef& microsoft_gelu() {
+[[gnu::cold]] const OpDef& microsoft_gelu() {
   static const OpDef def = fused_def("Gelu", {{"X", "T"}}, make_composite<write_gelu>);
   return def;
 }
 
-const OpDef& microsoft_quick_gelu() {
+[[gnu::cold]] const OpDef& microsoft_quick_gelu() {
   static const OpDef def = fused_def("QuickGelu", {{"X", "T"}}, make_composite<write_quick_gelu>);
   return def;
 }

@@ -65,7 +65,7 @@ constexpr TypeSet kComputed = kFloatOnly | kHalves.widened();
 
 }  // namespace
 
-const OpDef& microsoft_embed_layer_normalization() {
+[[gnu::cold]] const OpDef& microsoft_embed_layer_normalization() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "EmbedLayerNormalization",
@@ -87,7 +87,7 @@ const OpDef& microsoft_embed_layer_normalization() {
   return def;
 }
 
-const OpDef& microsoft_skip_layer_normalization() {
+[[gnu::cold]] const OpDef& microsoft_skip_layer_normalization() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "SkipLayerNormalization",
@@ -106,7 +106,7 @@ const OpDef& microsoft_skip_layer_normalization() {
   return def;
 }
 
-const OpDef& microsoft_skip_simplified_layer_normalization() {
+[[gnu::cold]] const OpDef& microsoft_skip_simplified_layer_normalization() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "SkipSimplifiedLayerNormalization",

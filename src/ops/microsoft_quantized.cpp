@@ -189,7 +189,7 @@ std::vector<Parameter> binary_inputs() {
 
 }  // namespace
 
-const OpDef& microsoft_dynamic_quantize_matmul() {
+[[gnu::cold]] const OpDef& microsoft_dynamic_quantize_matmul() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "DynamicQuantizeMatMul",
@@ -205,7 +205,7 @@ const OpDef& microsoft_dynamic_quantize_matmul() {
   return def;
 }
 
-const OpDef& microsoft_matmul_integer_to_float() {
+[[gnu::cold]] const OpDef& microsoft_matmul_integer_to_float() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "MatMulIntegerToFloat",
@@ -223,7 +223,7 @@ const OpDef& microsoft_matmul_integer_to_float() {
   return def;
 }
 
-const OpDef& microsoft_qgemm() {
+[[gnu::cold]] const OpDef& microsoft_qgemm() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "QGemm",
@@ -248,17 +248,17 @@ const OpDef& microsoft_qgemm() {
   return def;
 }
 
-const OpDef& microsoft_qlinear_add() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_add() {
   static const OpDef def = quantized_def("QLinearAdd", binary_inputs(), make_composite<write_binary<kAdd>>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_average_pool() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_average_pool() {
   static const OpDef def = quantized_def("QLinearAveragePool", unary_inputs(), make_composite<write_average_pool>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_concat() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_concat() {
   static const OpDef def = [] {
     OpDef concat = quantized_def(
         "QLinearConcat", {{"Y_scale", "tensor(float)"}, {"Y_zero_point", "T"}, {"inputs", "TV", Occurrence::kVariadic}},
@@ -269,28 +269,28 @@ const OpDef& microsoft_qlinear_concat() {
   return def;
 }
 
-const OpDef& microsoft_qlinear_global_average_pool() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_global_average_pool() {
   static const OpDef def =
       quantized_def("QLinearGlobalAveragePool", unary_inputs(), make_composite<write_global_average_pool>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_leaky_relu() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_leaky_relu() {
   static const OpDef def = quantized_def("QLinearLeakyRelu", unary_inputs(), make_composite<write_leaky_relu>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_mul() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_mul() {
   static const OpDef def = quantized_def("QLinearMul", binary_inputs(), make_composite<write_binary<kMul>>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_sigmoid() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_sigmoid() {
   static const OpDef def = quantized_def("QLinearSigmoid", unary_inputs(), make_composite<write_sigmoid>);
   return def;
 }
 
-const OpDef& microsoft_qlinear_softmax() {
+[[gnu::cold]] const OpDef& microsoft_qlinear_softmax() {
   static const OpDef def = quantized_def("QLinearSoftmax", unary_inputs(), make_composite<write_softmax>);
   return def;
 }

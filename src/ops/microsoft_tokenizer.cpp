@@ -145,7 +145,7 @@ class Tokenizer final : public Operator {
 
 }  // namespace
 
-const OpDef& microsoft_tokenizer() {
+[[gnu::cold]] const OpDef& microsoft_tokenizer() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "Tokenizer",

@@ -316,7 +316,7 @@ OpDef feature_def(std::string_view name, std::unique_ptr<Operator> (*make)(const
 
 }  // namespace
 
-const OpDef& array_feature_extractor() {
+[[gnu::cold]] const OpDef& array_feature_extractor() {
   static const OpDef def = [] {
     constexpr TypeSet kTypes = kFeatures | TypeSet{DataType::kString};
     OpDef extractor = feature_def("ArrayFeatureExtractor", make_operator<ArrayFeatureExtractor>, kTypes, kTypes);
@@ -327,12 +327,12 @@ const OpDef& array_feature_extractor() {
   return def;
 }
 
-const OpDef& binarizer() {
+[[gnu::cold]] const OpDef& binarizer() {
   static const OpDef def = feature_def("Binarizer", make_operator<Binarizer>, kFeatures, kFeatures);
   return def;
 }
 
-const OpDef& feature_vectorizer() {
+[[gnu::cold]] const OpDef& feature_vectorizer() {
   static const OpDef def = [] {
     OpDef vectorizer = feature_def("FeatureVectorizer", make_operator<FeatureVectorizer>);
     vectorizer.inputs[0].occurrence = Occurrence::kVariadic;
@@ -342,23 +342,23 @@ const OpDef& feature_vectorizer() {
   return def;
 }
 
-const OpDef& imputer() {
+[[gnu::cold]] const OpDef& imputer() {
   static const OpDef def = feature_def("Imputer", make_operator<Imputer>, kFeatures, kFeatures);
   return def;
 }
 
-const OpDef& normalizer() {
+[[gnu::cold]] const OpDef& normalizer() {
   static const OpDef def = feature_def("Normalizer", make_operator<Normalizer>);
   return def;
 }
 
-const OpDef& one_hot_encoder() {
+[[gnu::cold]] const OpDef& one_hot_encoder() {
   static const OpDef def =
       feature_def("OneHotEncoder", make_operator<OneHotEncoder>, kFeatures | TypeSet{DataType::kString});
   return def;
 }
 
-const OpDef& scaler() {
+[[gnu::cold]] const OpDef& scaler() {
   static const OpDef def = feature_def("Scaler", make_operator<Scaler>);
   return def;
 }

@@ -196,7 +196,7 @@ class NonMaxSuppression final : public Operator {
 
 }  // namespace
 
-const OpDef& non_max_suppression() {
+[[gnu::cold]] const OpDef& non_max_suppression() {
   static const OpDef def{
       .name = "NonMaxSuppression",
       .since = 10,

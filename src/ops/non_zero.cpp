@@ -100,7 +100,7 @@ class Compress final : public Operator {
 
 }  // namespace
 
-const OpDef& compress() {
+[[gnu::cold]] const OpDef& compress() {
   static const OpDef def{
       .name = "Compress",
       .since = 9,
@@ -112,7 +112,7 @@ const OpDef& compress() {
   return def;
 }
 
-const OpDef& non_zero() {
+[[gnu::cold]] const OpDef& non_zero() {
   static const OpDef def{
       .name = "NonZero",
       .since = 9,

@@ -89,7 +89,7 @@ class OneHot final : public Operator {
 
 }  // namespace
 
-const OpDef& one_hot() {
+[[gnu::cold]] const OpDef& one_hot() {
   static const OpDef def{
       .name = "OneHot",
       .since = 9,

@@ -1,5 +1,6 @@
-// Every operator, one line each. ATTUNE_OPS(X) calls X(function) where `const OpDef& function();` is defined in the
-// operator's file.
+// Every operator, one line each. ATTUNE_OPS(X) calls X(function) where `[[gnu::cold]] const OpDef& function();` is
+// defined in the operator's file: the definitions run once, all of them, and cold functions lie on pages of their own,
+// so that loading a model brings a few hundred KiB of them into memory and not most of the library.
 #pragma once
 
 #include "ops/op_def.h"

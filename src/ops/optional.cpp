@@ -61,7 +61,7 @@ class OptionalHasElement final : public Operator {
 
 }  // namespace
 
-const OpDef& optional() {
+[[gnu::cold]] const OpDef& optional() {
   static const OpDef def{
       .name = "Optional",
       .since = 15,
@@ -73,7 +73,7 @@ const OpDef& optional() {
   return def;
 }
 
-const OpDef& optional_get_element() {
+[[gnu::cold]] const OpDef& optional_get_element() {
   static const OpDef def{
       .name = "OptionalGetElement",
       .since = 15,
@@ -85,7 +85,7 @@ const OpDef& optional_get_element() {
   return def;
 }
 
-const OpDef& optional_has_element() {
+[[gnu::cold]] const OpDef& optional_has_element() {
   static const OpDef def{
       .name = "OptionalHasElement",
       .since = 15,

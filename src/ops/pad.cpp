@@ -275,7 +275,7 @@ class Pad final : public Operator {
 
 }  // namespace
 
-const OpDef& pad() {
+[[gnu::cold]] const OpDef& pad() {
   static const OpDef def{
       .name = "Pad",
       .since = 11,
@@ -290,7 +290,7 @@ const OpDef& pad() {
   return def;
 }
 
-const OpDef& pad_2() {
+[[gnu::cold]] const OpDef& pad_2() {
   static const OpDef def{
       .name = "Pad",
       .since = 2,

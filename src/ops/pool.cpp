@@ -314,7 +314,7 @@ class LpPool final : public Pool {
 
 }  // namespace
 
-const OpDef& max_pool() {
+[[gnu::cold]] const OpDef& max_pool() {
   static const OpDef def{
       .name = "MaxPool",
       .inputs = {{"X", "T"}},
@@ -325,7 +325,7 @@ const OpDef& max_pool() {
   return def;
 }
 
-const OpDef& average_pool() {
+[[gnu::cold]] const OpDef& average_pool() {
   static const OpDef def{
       .name = "AveragePool",
       .inputs = {{"X", "T"}},
@@ -336,7 +336,7 @@ const OpDef& average_pool() {
   return def;
 }
 
-const OpDef& lp_pool() {
+[[gnu::cold]] const OpDef& lp_pool() {
   static const OpDef def{
       .name = "LpPool",
       .inputs = {{"X", "T"}},

@@ -377,7 +377,7 @@ class DynamicQuantizeLinear final : public Operator {
 
 }  // namespace
 
-const OpDef& dequantize_linear() {
+[[gnu::cold]] const OpDef& dequantize_linear() {
   static constexpr TypeSet kTypes = kQuantizedIntegers | kQuantizedFloats | TypeSet{DataType::kInt32};
   static const OpDef def{
       .name = "DequantizeLinear",
@@ -390,7 +390,7 @@ const OpDef& dequantize_linear() {
   return def;
 }
 
-const OpDef& dynamic_quantize_linear() {
+[[gnu::cold]] const OpDef& dynamic_quantize_linear() {
   static const OpDef def{
       .name = "DynamicQuantizeLinear",
       .since = 11,
@@ -402,7 +402,7 @@ const OpDef& dynamic_quantize_linear() {
   return def;
 }
 
-const OpDef& quantize_linear() {
+[[gnu::cold]] const OpDef& quantize_linear() {
   static const OpDef def{
       .name = "QuantizeLinear",
       .since = 10,

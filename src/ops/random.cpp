@@ -227,7 +227,7 @@ OpDef make_def(std::string_view name) {
 
 }  // namespace
 
-const OpDef& bernoulli() {
+[[gnu::cold]] const OpDef& bernoulli() {
   static const OpDef def{
       .name = "Bernoulli",
       .since = 15,
@@ -240,7 +240,7 @@ const OpDef& bernoulli() {
   return def;
 }
 
-const OpDef& multinomial() {
+[[gnu::cold]] const OpDef& multinomial() {
   static const OpDef def{
       .name = "Multinomial",
       .since = 7,
@@ -253,22 +253,22 @@ const OpDef& multinomial() {
   return def;
 }
 
-const OpDef& random_normal() {
+[[gnu::cold]] const OpDef& random_normal() {
   static const OpDef def = make_def<Distribution::kNormal, false>("RandomNormal");
   return def;
 }
 
-const OpDef& random_normal_like() {
+[[gnu::cold]] const OpDef& random_normal_like() {
   static const OpDef def = make_def<Distribution::kNormal, true>("RandomNormalLike");
   return def;
 }
 
-const OpDef& random_uniform() {
+[[gnu::cold]] const OpDef& random_uniform() {
   static const OpDef def = make_def<Distribution::kUniform, false>("RandomUniform");
   return def;
 }
 
-const OpDef& random_uniform_like() {
+[[gnu::cold]] const OpDef& random_uniform_like() {
   static const OpDef def = make_def<Distribution::kUniform, true>("RandomUniformLike");
   return def;
 }

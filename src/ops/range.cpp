@@ -97,7 +97,7 @@ class Range final : public Operator {
 
 }  // namespace
 
-const OpDef& range() {
+[[gnu::cold]] const OpDef& range() {
   static const OpDef def{
       .name = "Range",
       .since = 11,

@@ -204,102 +204,102 @@ OpDef by_input(std::string_view name, int since) {
 
 }  // namespace
 
-const OpDef& reduce_l1_1() {
+[[gnu::cold]] const OpDef& reduce_l1_1() {
   static const OpDef def = by_attribute<ReduceKind::kL1>("ReduceL1", 17);
   return def;
 }
 
-const OpDef& reduce_l1() {
+[[gnu::cold]] const OpDef& reduce_l1() {
   static const OpDef def = by_input<ReduceKind::kL1>("ReduceL1", 18);
   return def;
 }
 
-const OpDef& reduce_l2_1() {
+[[gnu::cold]] const OpDef& reduce_l2_1() {
   static const OpDef def = by_attribute<ReduceKind::kL2>("ReduceL2", 17);
   return def;
 }
 
-const OpDef& reduce_l2() {
+[[gnu::cold]] const OpDef& reduce_l2() {
   static const OpDef def = by_input<ReduceKind::kL2>("ReduceL2", 18);
   return def;
 }
 
-const OpDef& reduce_log_sum_1() {
+[[gnu::cold]] const OpDef& reduce_log_sum_1() {
   static const OpDef def = by_attribute<ReduceKind::kLogSum>("ReduceLogSum", 17);
   return def;
 }
 
-const OpDef& reduce_log_sum() {
+[[gnu::cold]] const OpDef& reduce_log_sum() {
   static const OpDef def = by_input<ReduceKind::kLogSum>("ReduceLogSum", 18);
   return def;
 }
 
-const OpDef& reduce_log_sum_exp_1() {
+[[gnu::cold]] const OpDef& reduce_log_sum_exp_1() {
   static const OpDef def = by_attribute<ReduceKind::kLogSumExp>("ReduceLogSumExp", 17);
   return def;
 }
 
-const OpDef& reduce_log_sum_exp() {
+[[gnu::cold]] const OpDef& reduce_log_sum_exp() {
   static const OpDef def = by_input<ReduceKind::kLogSumExp>("ReduceLogSumExp", 18);
   return def;
 }
 
-const OpDef& reduce_max_1() {
+[[gnu::cold]] const OpDef& reduce_max_1() {
   static const OpDef def = by_attribute<ReduceKind::kMax>("ReduceMax", 17);
   return def;
 }
 
-const OpDef& reduce_max() {
+[[gnu::cold]] const OpDef& reduce_max() {
   static const OpDef def = by_input<ReduceKind::kMax>("ReduceMax", 18);
   return def;
 }
 
-const OpDef& reduce_mean_1() {
+[[gnu::cold]] const OpDef& reduce_mean_1() {
   static const OpDef def = by_attribute<ReduceKind::kMean>("ReduceMean", 17);
   return def;
 }
 
-const OpDef& reduce_mean() {
+[[gnu::cold]] const OpDef& reduce_mean() {
   static const OpDef def = by_input<ReduceKind::kMean>("ReduceMean", 18);
   return def;
 }
 
-const OpDef& reduce_min_1() {
+[[gnu::cold]] const OpDef& reduce_min_1() {
   static const OpDef def = by_attribute<ReduceKind::kMin>("ReduceMin", 17);
   return def;
 }
 
-const OpDef& reduce_min() {
+[[gnu::cold]] const OpDef& reduce_min() {
   static const OpDef def = by_input<ReduceKind::kMin>("ReduceMin", 18);
   return def;
 }
 
-const OpDef& reduce_prod_1() {
+[[gnu::cold]] const OpDef& reduce_prod_1() {
   static const OpDef def = by_attribute<ReduceKind::kProd>("ReduceProd", 17);
   return def;
 }
 
-const OpDef& reduce_prod() {
+[[gnu::cold]] const OpDef& reduce_prod() {
   static const OpDef def = by_input<ReduceKind::kProd>("ReduceProd", 18);
   return def;
 }
 
-const OpDef& reduce_sum_1() {
+[[gnu::cold]] const OpDef& reduce_sum_1() {
   static const OpDef def = by_attribute<ReduceKind::kSum>("ReduceSum", 12);
   return def;
 }
 
-const OpDef& reduce_sum() {
+[[gnu::cold]] const OpDef& reduce_sum() {
   static const OpDef def = by_input<ReduceKind::kSum>("ReduceSum", 13);
   return def;
 }
 
-const OpDef& reduce_sum_square_1() {
+[[gnu::cold]] const OpDef& reduce_sum_square_1() {
   static const OpDef def = by_attribute<ReduceKind::kSumSquare>("ReduceSumSquare", 17);
   return def;
 }
 
-const OpDef& reduce_sum_square() {
+[[gnu::cold]] const OpDef& reduce_sum_square() {
   static const OpDef def = by_input<ReduceKind::kSumSquare>("ReduceSumSquare", 18);
   return def;
 }

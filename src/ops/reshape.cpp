@@ -183,7 +183,7 @@ class Flatten final : public Operator {
 
 }  // namespace
 
-const OpDef& flatten() {
+[[gnu::cold]] const OpDef& flatten() {
   static const OpDef def{
       .name = "Flatten",
       .inputs = {{"input", "T"}},
@@ -195,7 +195,7 @@ const OpDef& flatten() {
   return def;
 }
 
-const OpDef& reshape() {
+[[gnu::cold]] const OpDef& reshape() {
   static const OpDef def{
       .name = "Reshape",
       .since = 5,

@@ -432,7 +432,7 @@ constexpr TypeSet kResizable = kNumbers | TypeSet{DataType::kBool};
 
 }  // namespace
 
-const OpDef& resize_10() {
+[[gnu::cold]] const OpDef& resize_10() {
   static const OpDef def{
       .name = "Resize",
       .since = 10,
@@ -445,7 +445,7 @@ const OpDef& resize_10() {
   return def;
 }
 
-const OpDef& resize() {
+[[gnu::cold]] const OpDef& resize() {
   static const OpDef def{
       .name = "Resize",
       .since = 11,
@@ -460,7 +460,7 @@ const OpDef& resize() {
   return def;
 }
 
-const OpDef& upsample_7() {
+[[gnu::cold]] const OpDef& upsample_7() {
   static const OpDef def{
       .name = "Upsample",
       .since = 7,
@@ -473,7 +473,7 @@ const OpDef& upsample_7() {
   return def;
 }
 
-const OpDef& upsample_9() {
+[[gnu::cold]] const OpDef& upsample_9() {
   static const OpDef def{
       .name = "Upsample",
       .since = 9,

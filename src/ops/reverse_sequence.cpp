@@ -69,7 +69,7 @@ class ReverseSequence final : public Operator {
 
 }  // namespace
 
-const OpDef& reverse_sequence() {
+[[gnu::cold]] const OpDef& reverse_sequence() {
   static const OpDef def{
       .name = "ReverseSequence",
       .since = 10,

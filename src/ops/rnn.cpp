@@ -29,7 +29,7 @@ class Rnn final : public RecurrentOperator {
 
 }  // namespace
 
-const OpDef& rnn() {
+[[gnu::cold]] const OpDef& rnn() {
   static const OpDef def{
       .name = "RNN",
       .inputs = {{"X", "T"},

@@ -201,7 +201,7 @@ class SwiGlu final : public Operator {
 
 }  // namespace
 
-const OpDef& microsoft_rotary_embedding() {
+[[gnu::cold]] const OpDef& microsoft_rotary_embedding() {
   static const OpDef def{
       .domain = "com.microsoft",
       .name = "RotaryEmbedding",
@@ -213,7 +213,7 @@ const OpDef& microsoft_rotary_embedding() {
   return def;
 }
 
-const OpDef& rotary_embedding() {
+[[gnu::cold]] const OpDef& rotary_embedding() {
   static const OpDef def{
       .name = "RotaryEmbedding",
       .since = 23,
@@ -225,7 +225,7 @@ const OpDef& rotary_embedding() {
   return def;
 }
 
-const OpDef& swi_glu() {
+[[gnu::cold]] const OpDef& swi_glu() {
   static const OpDef def{
       .name = "SwiGLU",
       .since = 28,

@@ -332,7 +332,7 @@ class Scan8 final : public Scan {
 
 }  // namespace
 
-const OpDef& scan_8() {
+[[gnu::cold]] const OpDef& scan_8() {
   static const OpDef def{
       .name = "Scan",
       .since = 8,
@@ -347,7 +347,7 @@ const OpDef& scan_8() {
   return def;
 }
 
-const OpDef& scan() {
+[[gnu::cold]] const OpDef& scan() {
   static const OpDef def{
       .name = "Scan",
       .since = 9,

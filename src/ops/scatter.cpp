@@ -204,7 +204,7 @@ class ScatterND final : public Operator {
 
 }  // namespace
 
-const OpDef& scatter() {
+[[gnu::cold]] const OpDef& scatter() {
   static const OpDef def{
       .name = "Scatter",
       .since = 9,
@@ -218,7 +218,7 @@ const OpDef& scatter() {
   return def;
 }
 
-const OpDef& scatter_elements() {
+[[gnu::cold]] const OpDef& scatter_elements() {
   static const OpDef def{
       .name = "ScatterElements",
       .since = 11,
@@ -231,7 +231,7 @@ const OpDef& scatter_elements() {
   return def;
 }
 
-const OpDef& scatter_nd() {
+[[gnu::cold]] const OpDef& scatter_nd() {
   static const OpDef def{
       .name = "ScatterND",
       .since = 11,

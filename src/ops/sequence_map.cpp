@@ -78,7 +78,7 @@ class SequenceMap final : public Operator {
 
 }  // namespace
 
-const OpDef& sequence_map() {
+[[gnu::cold]] const OpDef& sequence_map() {
   static const OpDef def{
       .name = "SequenceMap",
       .since = 17,

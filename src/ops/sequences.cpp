@@ -98,7 +98,7 @@ class SequenceLength final : public Operator {
 
 }  // namespace
 
-const OpDef& sequence_construct() {
+[[gnu::cold]] const OpDef& sequence_construct() {
   static const OpDef def{
       .name = "SequenceConstruct",
       .since = 11,
@@ -110,7 +110,7 @@ const OpDef& sequence_construct() {
   return def;
 }
 
-const OpDef& sequence_empty() {
+[[gnu::cold]] const OpDef& sequence_empty() {
   static const OpDef def{
       .name = "SequenceEmpty",
       .since = 11,
@@ -122,7 +122,7 @@ const OpDef& sequence_empty() {
   return def;
 }
 
-const OpDef& sequence_at() {
+[[gnu::cold]] const OpDef& sequence_at() {
   static const OpDef def{
       .name = "SequenceAt",
       .since = 11,
@@ -134,7 +134,7 @@ const OpDef& sequence_at() {
   return def;
 }
 
-const OpDef& sequence_insert() {
+[[gnu::cold]] const OpDef& sequence_insert() {
   static const OpDef def{
       .name = "SequenceInsert",
       .since = 11,
@@ -148,7 +148,7 @@ const OpDef& sequence_insert() {
   return def;
 }
 
-const OpDef& sequence_erase() {
+[[gnu::cold]] const OpDef& sequence_erase() {
   static const OpDef def{
       .name = "SequenceErase",
       .since = 11,
@@ -160,7 +160,7 @@ const OpDef& sequence_erase() {
   return def;
 }
 
-const OpDef& sequence_length() {
+[[gnu::cold]] const OpDef& sequence_length() {
   static const OpDef def{
       .name = "SequenceLength",
       .since = 11,

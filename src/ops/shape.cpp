@@ -65,7 +65,7 @@ class Size final : public Operator {
 
 }  // namespace
 
-const OpDef& shape() {
+[[gnu::cold]] const OpDef& shape() {
   static const OpDef def{
       .name = "Shape",
       .inputs = {{"data", "T"}},
@@ -77,7 +77,7 @@ const OpDef& shape() {
   return def;
 }
 
-const OpDef& size() {
+[[gnu::cold]] const OpDef& size() {
   static const OpDef def{
       .name = "Size",
       .inputs = {{"data", "T"}},

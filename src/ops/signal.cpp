@@ -417,12 +417,12 @@ OpDef window_def(std::string_view name, std::unique_ptr<Operator> (*make)(const 
 
 }  // namespace
 
-const OpDef& blackman_window() {
+[[gnu::cold]] const OpDef& blackman_window() {
   static const OpDef def = window_def("BlackmanWindow", make_operator<CosineWindow<kBlackman>>);
   return def;
 }
 
-const OpDef& dft() {
+[[gnu::cold]] const OpDef& dft() {
   static const OpDef def{
       .name = "DFT",
       .since = 20,
@@ -434,7 +434,7 @@ const OpDef& dft() {
   return def;
 }
 
-const OpDef& dft_17() {
+[[gnu::cold]] const OpDef& dft_17() {
   static const OpDef def{
       .name = "DFT",
       .since = 17,
@@ -447,17 +447,17 @@ const OpDef& dft_17() {
   return def;
 }
 
-const OpDef& hamming_window() {
+[[gnu::cold]] const OpDef& hamming_window() {
   static const OpDef def = window_def("HammingWindow", make_operator<CosineWindow<kHamming>>);
   return def;
 }
 
-const OpDef& hann_window() {
+[[gnu::cold]] const OpDef& hann_window() {
   static const OpDef def = window_def("HannWindow", make_operator<CosineWindow<kHann>>);
   return def;
 }
 
-const OpDef& mel_weight_matrix() {
+[[gnu::cold]] const OpDef& mel_weight_matrix() {
   static const OpDef def{
       .name = "MelWeightMatrix",
       .since = 17,
@@ -473,7 +473,7 @@ const OpDef& mel_weight_matrix() {
   return def;
 }
 
-const OpDef& stft() {
+[[gnu::cold]] const OpDef& stft() {
   static const OpDef def{
       .name = "STFT",
       .since = 17,

@@ -236,7 +236,7 @@ class Slice final : public Operator {
 
 }  // namespace
 
-const OpDef& slice() {
+[[gnu::cold]] const OpDef& slice() {
   static const OpDef def{
       .name = "Slice",
       .since = 10,
@@ -252,7 +252,7 @@ const OpDef& slice() {
   return def;
 }
 
-const OpDef& slice_1() {
+[[gnu::cold]] const OpDef& slice_1() {
   static const OpDef def{
       .name = "Slice",
       .until = 9,

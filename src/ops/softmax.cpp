@@ -96,12 +96,12 @@ OpDef make_def(std::string_view name, std::unique_ptr<Operator> (*make)(const No
 
 }  // namespace
 
-const OpDef& softmax() {
+[[gnu::cold]] const OpDef& softmax() {
   static const OpDef def = make_def("Softmax", make_operator<Softmax<SoftmaxKind::kSoftmax>>);
   return def;
 }
 
-const OpDef& log_softmax() {
+[[gnu::cold]] const OpDef& log_softmax() {
   static const OpDef def = make_def("LogSoftmax", make_operator<Softmax<SoftmaxKind::kLogSoftmax>>);
   return def;
 }

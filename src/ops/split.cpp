@@ -148,7 +148,7 @@ class Split final : public Operator {
 
 }  // namespace
 
-const OpDef& split() {
+[[gnu::cold]] const OpDef& split() {
   static const OpDef def{
       .name = "Split",
       .since = 13,
@@ -160,7 +160,7 @@ const OpDef& split() {
   return def;
 }
 
-const OpDef& split_2() {
+[[gnu::cold]] const OpDef& split_2() {
   static const OpDef def{
       .name = "Split",
       .since = 2,

@@ -123,7 +123,7 @@ class ConcatFromSequence final : public Operator {
 
 }  // namespace
 
-const OpDef& split_to_sequence() {
+[[gnu::cold]] const OpDef& split_to_sequence() {
   static const OpDef def{
       .name = "SplitToSequence",
       .since = 11,
@@ -135,7 +135,7 @@ const OpDef& split_to_sequence() {
   return def;
 }
 
-const OpDef& concat_from_sequence() {
+[[gnu::cold]] const OpDef& concat_from_sequence() {
   static const OpDef def{
       .name = "ConcatFromSequence",
       .since = 11,

@@ -173,22 +173,22 @@ OpDef make_def(std::string_view name, int since, int until, std::unique_ptr<Oper
 
 }  // namespace
 
-const OpDef& squeeze() {
+[[gnu::cold]] const OpDef& squeeze() {
   static const OpDef def = make_def("Squeeze", 13, 1000, make_operator<Squeeze>);
   return def;
 }
 
-const OpDef& squeeze_1() {
+[[gnu::cold]] const OpDef& squeeze_1() {
   static const OpDef def = make_def("Squeeze", 1, 12, make_operator<Squeeze>);
   return def;
 }
 
-const OpDef& unsqueeze() {
+[[gnu::cold]] const OpDef& unsqueeze() {
   static const OpDef def = make_def("Unsqueeze", 13, 1000, make_operator<Unsqueeze>);
   return def;
 }
 
-const OpDef& unsqueeze_1() {
+[[gnu::cold]] const OpDef& unsqueeze_1() {
   static const OpDef def = make_def("Unsqueeze", 1, 12, make_operator<Unsqueeze>);
   return def;
 }

@@ -220,7 +220,7 @@ OpDef string_def(std::string_view name, int since, std::unique_ptr<Operator> (*m
 
 }  // namespace
 
-const OpDef& regex_full_match() {
+[[gnu::cold]] const OpDef& regex_full_match() {
   static const OpDef def = [] {
     OpDef match = string_def("RegexFullMatch", 20, make_operator<RegexFullMatch>);
     match.types[1].types = {DataType::kBool};
@@ -229,7 +229,7 @@ const OpDef& regex_full_match() {
   return def;
 }
 
-const OpDef& string_concat() {
+[[gnu::cold]] const OpDef& string_concat() {
   static const OpDef def = [] {
     OpDef concat = string_def("StringConcat", 20, make_operator<StringConcat>);
     concat.inputs.push_back({"Y", "T1"});
@@ -238,12 +238,12 @@ const OpDef& string_concat() {
   return def;
 }
 
-const OpDef& string_normalizer() {
+[[gnu::cold]] const OpDef& string_normalizer() {
   static const OpDef def = string_def("StringNormalizer", 10, make_operator<StringNormalizer>);
   return def;
 }
 
-const OpDef& string_split() {
+[[gnu::cold]] const OpDef& string_split() {
   static const OpDef def = [] {
     OpDef split = string_def("StringSplit", 20, make_operator<StringSplit>);
     split.outputs.push_back({"Z", "T3", Occurrence::kOptional});

@@ -401,7 +401,7 @@ class SvmClassifier final : public Operator {
 
 }  // namespace
 
-const OpDef& svm_classifier() {
+[[gnu::cold]] const OpDef& svm_classifier() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "SVMClassifier",
@@ -414,7 +414,7 @@ const OpDef& svm_classifier() {
   return def;
 }
 
-const OpDef& svm_regressor() {
+[[gnu::cold]] const OpDef& svm_regressor() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "SVMRegressor",

@@ -172,7 +172,7 @@ class CenterCropPad final : public Operator {
 
 }  // namespace
 
-const OpDef& center_crop_pad() {
+[[gnu::cold]] const OpDef& center_crop_pad() {
   static const OpDef def{
       .name = "CenterCropPad",
       .since = 18,
@@ -184,7 +184,7 @@ const OpDef& center_crop_pad() {
   return def;
 }
 
-const OpDef& tensor_scatter() {
+[[gnu::cold]] const OpDef& tensor_scatter() {
   static const OpDef def{
       .name = "TensorScatter",
       .since = 24,

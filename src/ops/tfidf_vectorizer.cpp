@@ -186,7 +186,7 @@ class TfIdfVectorizer final : public Operator {
 
 }  // namespace
 
-const OpDef& tfidf_vectorizer() {
+[[gnu::cold]] const OpDef& tfidf_vectorizer() {
   static const OpDef def{
       .name = "TfIdfVectorizer",
       .since = 9,

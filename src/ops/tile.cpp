@@ -69,7 +69,7 @@ class Tile final : public Operator {
 
 }  // namespace
 
-const OpDef& tile() {
+[[gnu::cold]] const OpDef& tile() {
   static const OpDef def{
       .name = "Tile",
       .since = 6,

@@ -182,7 +182,7 @@ class TopK final : public Operator {
 
 }  // namespace
 
-const OpDef& top_k() {
+[[gnu::cold]] const OpDef& top_k() {
   static const OpDef def{
       .name = "TopK",
       .since = 10,
@@ -194,7 +194,7 @@ const OpDef& top_k() {
   return def;
 }
 
-const OpDef& top_k_1() {
+[[gnu::cold]] const OpDef& top_k_1() {
   static const OpDef def{
       .name = "TopK",
       .until = 9,

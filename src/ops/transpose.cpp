@@ -92,7 +92,7 @@ class Transpose final : public Operator {
 
 }  // namespace
 
-const OpDef& transpose() {
+[[gnu::cold]] const OpDef& transpose() {
   static const OpDef def{
       .name = "Transpose",
       .inputs = {{"data", "T"}},

@@ -458,7 +458,7 @@ class TreeClassifier final : public Operator {
 
 }  // namespace
 
-const OpDef& tree_ensemble() {
+[[gnu::cold]] const OpDef& tree_ensemble() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "TreeEnsemble",
@@ -471,7 +471,7 @@ const OpDef& tree_ensemble() {
   return def;
 }
 
-const OpDef& tree_ensemble_classifier() {
+[[gnu::cold]] const OpDef& tree_ensemble_classifier() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "TreeEnsembleClassifier",
@@ -483,7 +483,7 @@ const OpDef& tree_ensemble_classifier() {
   return def;
 }
 
-const OpDef& tree_ensemble_regressor() {
+[[gnu::cold]] const OpDef& tree_ensemble_regressor() {
   static const OpDef def{
       .domain = "ai.onnx.ml",
       .name = "TreeEnsembleRegressor",

@@ -115,7 +115,7 @@ class EyeLike final : public Operator {
 
 }  // namespace
 
-const OpDef& eye_like() {
+[[gnu::cold]] const OpDef& eye_like() {
   static const OpDef def{
       .name = "EyeLike",
       .since = 9,
@@ -128,7 +128,7 @@ const OpDef& eye_like() {
   return def;
 }
 
-const OpDef& trilu() {
+[[gnu::cold]] const OpDef& trilu() {
   static const OpDef def{
       .name = "Trilu",
       .since = 14,

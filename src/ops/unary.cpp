@@ -314,142 +314,142 @@ OpDef test(std::string_view name, int since, std::unique_ptr<Operator> (*make)(c
 
 }  // namespace
 
-const OpDef& abs() {
+[[gnu::cold]] const OpDef& abs() {
   static const OpDef def = unary("Abs", 1, kNumbers, make_operator<MapNumbers<Abs>>);
   return def;
 }
 
-const OpDef& acos() {
+[[gnu::cold]] const OpDef& acos() {
   static const OpDef def = unary("Acos", 7, kFloats, make_operator<MapFloats<Acos>>);
   return def;
 }
 
-const OpDef& acosh() {
+[[gnu::cold]] const OpDef& acosh() {
   static const OpDef def = unary("Acosh", 9, kFloats, make_operator<MapFloats<Acosh>>);
   return def;
 }
 
-const OpDef& asin() {
+[[gnu::cold]] const OpDef& asin() {
   static const OpDef def = unary("Asin", 7, kFloats, make_operator<MapFloats<Asin>>);
   return def;
 }
 
-const OpDef& asinh() {
+[[gnu::cold]] const OpDef& asinh() {
   static const OpDef def = unary("Asinh", 9, kFloats, make_operator<MapFloats<Asinh>>);
   return def;
 }
 
-const OpDef& atan() {
+[[gnu::cold]] const OpDef& atan() {
   static const OpDef def = unary("Atan", 7, kFloats, make_operator<MapFloats<Atan>>);
   return def;
 }
 
-const OpDef& atanh() {
+[[gnu::cold]] const OpDef& atanh() {
   static const OpDef def = unary("Atanh", 9, kFloats, make_operator<MapFloats<Atanh>>);
   return def;
 }
 
-const OpDef& bitwise_not() {
+[[gnu::cold]] const OpDef& bitwise_not() {
   static const OpDef def = unary("BitwiseNot", 18, kIntegers, make_operator<BitwiseNot>);
   return def;
 }
 
-const OpDef& ceil() {
+[[gnu::cold]] const OpDef& ceil() {
   static const OpDef def = unary("Ceil", 1, kFloats, make_operator<MapDouble<Ceil>>);
   return def;
 }
 
-const OpDef& cos() {
+[[gnu::cold]] const OpDef& cos() {
   static const OpDef def = unary("Cos", 7, kFloats, make_operator<MapDouble<Cos>>);
   return def;
 }
 
-const OpDef& cosh() {
+[[gnu::cold]] const OpDef& cosh() {
   static const OpDef def = unary("Cosh", 9, kFloats, make_operator<MapFloats<Cosh>>);
   return def;
 }
 
-const OpDef& erf() {
+[[gnu::cold]] const OpDef& erf() {
   static const OpDef def = unary("Erf", 9, kNumbers, make_operator<MapNumbers<Erf>>);
   return def;
 }
 
-const OpDef& exp() {
+[[gnu::cold]] const OpDef& exp() {
   static const OpDef def = unary("Exp", 1, kFloats, make_operator<MapDouble<Exp>>);
   return def;
 }
 
-const OpDef& floor() {
+[[gnu::cold]] const OpDef& floor() {
   static const OpDef def = unary("Floor", 1, kFloats, make_operator<MapDouble<Floor>>);
   return def;
 }
 
-const OpDef& is_inf() {
+[[gnu::cold]] const OpDef& is_inf() {
   static const OpDef def = test("IsInf", 10, make_operator<IsInf>);
   return def;
 }
 
-const OpDef& is_nan() {
+[[gnu::cold]] const OpDef& is_nan() {
   static const OpDef def = test("IsNaN", 9, make_operator<IsNaN>);
   return def;
 }
 
-const OpDef& log() {
+[[gnu::cold]] const OpDef& log() {
   static const OpDef def = unary("Log", 1, kFloats, make_operator<MapDouble<Log>>);
   return def;
 }
 
-const OpDef& logical_not() {
+[[gnu::cold]] const OpDef& logical_not() {
   static const OpDef def = unary("Not", 1, TypeSet{DataType::kBool}, make_operator<Not>);
   return def;
 }
 
-const OpDef& neg() {
+[[gnu::cold]] const OpDef& neg() {
   static const OpDef def = unary("Neg", 1, kNumbers, make_operator<MapNumbers<Neg>>);
   return def;
 }
 
-const OpDef& reciprocal() {
+[[gnu::cold]] const OpDef& reciprocal() {
   static const OpDef def = unary("Reciprocal", 1, kFloats, make_operator<MapDouble<Reciprocal>>);
   return def;
 }
 
-const OpDef& round() {
+[[gnu::cold]] const OpDef& round() {
   static const OpDef def = unary("Round", 11, kFloats, make_operator<MapDouble<Round>>);
   return def;
 }
 
-const OpDef& sigmoid() {
+[[gnu::cold]] const OpDef& sigmoid() {
   static const OpDef def = unary("Sigmoid", 1, kFloats, make_operator<MapDouble<Sigmoid>>);
   return def;
 }
 
-const OpDef& sign() {
+[[gnu::cold]] const OpDef& sign() {
   static const OpDef def = unary("Sign", 9, kNumbers, make_operator<MapNumbers<Sign>>);
   return def;
 }
 
-const OpDef& sin() {
+[[gnu::cold]] const OpDef& sin() {
   static const OpDef def = unary("Sin", 7, kFloats, make_operator<MapDouble<Sin>>);
   return def;
 }
 
-const OpDef& sinh() {
+[[gnu::cold]] const OpDef& sinh() {
   static const OpDef def = unary("Sinh", 9, kFloats, make_operator<MapFloats<Sinh>>);
   return def;
 }
 
-const OpDef& sqrt() {
+[[gnu::cold]] const OpDef& sqrt() {
   static const OpDef def = unary("Sqrt", 1, kFloats, make_operator<MapDouble<Sqrt>>);
   return def;
 }
 
-const OpDef& tan() {
+[[gnu::cold]] const OpDef& tan() {
   static const OpDef def = unary("Tan", 7, kFloats, make_operator<MapFloats<Tan>>);
   return def;
 }
 
-const OpDef& tanh() {
+[[gnu::cold]] const OpDef& tanh() {
   static const OpDef def = unary("Tanh", 1, kFloats, make_operator<MapDouble<Tanh>>);
   return def;
 }

@@ -145,7 +145,7 @@ class Unique final : public Operator {
 
 }  // namespace
 
-const OpDef& unique() {
+[[gnu::cold]] const OpDef& unique() {
   static const OpDef def{
       .name = "Unique",
       .since = 11,

@@ -144,22 +144,22 @@ OpDef variadic(std::string_view name, std::string_view output, TypeSet types,
 
 }  // namespace
 
-const OpDef& max() {
+[[gnu::cold]] const OpDef& max() {
   static const OpDef def = variadic("Max", "max", kNumbers, make_operator<OfNumbers<Maximum>>);
   return def;
 }
 
-const OpDef& mean() {
+[[gnu::cold]] const OpDef& mean() {
   static const OpDef def = variadic("Mean", "mean", kFloats, make_operator<Variadic<Addition, true, double>>);
   return def;
 }
 
-const OpDef& min() {
+[[gnu::cold]] const OpDef& min() {
   static const OpDef def = variadic("Min", "min", kNumbers, make_operator<OfNumbers<Minimum>>);
   return def;
 }
 
-const OpDef& sum() {
+[[gnu::cold]] const OpDef& sum() {
   static const OpDef def = variadic("Sum", "sum", kFloats, make_operator<Variadic<Addition, false, double>>);
   return def;
 }

@@ -106,7 +106,7 @@ class Where final : public Operator {
 
 }  // namespace
 
-const OpDef& where() {
+[[gnu::cold]] const OpDef& where() {
   static const OpDef def{
       .name = "Where",
       .since = 9,
