@@ -24,8 +24,9 @@ constexpr int kTileRows = 4;
 
 constexpr int64_t kLanes = HWY_MAX_BYTES / sizeof(float);
 
-// How far ahead B is asked for: 4 KiB of a packed panel with AVX-512.
+// How far ahead B is asked for, 4 KiB of a packed panel with AVX-512, and for how many rows of A at least.
 constexpr ptrdiff_t kPrefetchRows = 32;
+constexpr int kPrefetchLeastRows = HWY_CAP_GE512 ? 4 : 3;
 
 // The number of floats in a line of the caches.
 constexpr int64_t kLineFloats = 16;
@@ -135,11 +136,14 @@ void run_tile(const GemmTile& tile) {
     for (int64_t k = HWY_MIN(left, GemmAhead::kRowsPerAhead); k > 0; --k) {
       FloatVector bv[kVectors];
       ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) bv[j] = hn::LoadU(d, b + (j / 2) * b_panel + (j % 2) * kLanes);
-      // The hardware follows one stream less far than a few rows of A leave time for: without this m = 4 reads B from
-      // memory at half the speed. Beyond the end of B it does nothing.
-      ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
-        if (j % 2 * kLanes % kLineFloats == 0) {
-          hwy::Prefetch(b + (j / 2) * b_panel + (j % 2) * kLanes + kPrefetchRows * b_row);
+      // The hardware follows one stream less far than many rows of A leave time for: without this m = 4 reads B from
+      // memory at half the speed. Fewer rows read so fast that asking takes longer than it saves (a sixth of the time).
+      // Beyond the end of B it does nothing.
+      if constexpr (kRows >= kPrefetchLeastRows) {
+        ATTUNE_UNROLL for (int j = 0; j < kVectors; ++j) {
+          if (j % 2 * kLanes % kLineFloats == 0) {
+            hwy::Prefetch(b + (j / 2) * b_panel + (j % 2) * kLanes + kPrefetchRows * b_row);
+          }
         }
       }
       b += b_row;
@@ -187,8 +191,9 @@ GemmTileKernels make_kernels() {
   kernels.wide_panels[1] = 4;
   kernels.wide[2] = &run_tile<2, 4>;
   kernels.wide_panels[2] = 2;
-  kernels.wide[3] = kTileRows > 4 ? &run_tile<3, 4> : nullptr;
-  kernels.wide_panels[3] = kTileRows > 4 ? 2 : 0;
+  // 12 sums, 4 vectors of B and one of A are more than 16 registers.
+  kernels.wide[3] = HWY_CAP_GE512 ? &run_tile<3, 4> : nullptr;
+  kernels.wide_panels[3] = HWY_CAP_GE512 ? 2 : 0;
   return kernels;
 }
 
