@@ -120,8 +120,9 @@ void cast_numbers(const TensorView& in, const TensorView& out, NarrowRounding ro
   const DataType to = carrier_of(out.type);
   for_ranges(parallel, in.elements(), kCheapGrain, [&](int64_t begin, int64_t end, int) {
     if (from == in.type && to == out.type) {
-      return cast_elements(from, in.as<std::byte>() + static_cast<size_t>(begin) * element_size(from), to,
-                           out.as<std::byte>() + static_cast<size_t>(begin) * element_size(to), end - begin);
+      const auto first = static_cast<size_t>(begin);
+      return cast_elements(from, static_cast<const std::byte*>(in.data) + first * element_size(from), to,
+                           static_cast<std::byte*>(out.data) + first * element_size(to), end - begin);
     }
     alignas(64) std::byte loaded[kBlock * sizeof(double)];
     alignas(64) std::byte stored[kBlock * sizeof(double)];
