@@ -52,6 +52,14 @@ int64_t Attributes::get_int(std::string_view name, int64_t fallback) const {
   return value == nullptr ? fallback : *value;
 }
 
+DataType Attributes::get_data_type(std::string_view name, DataType fallback) const {
+  const int64_t number = get_int(name, static_cast<int64_t>(fallback));
+  if (number < 0 || number > static_cast<int64_t>(DataType::kInt2)) {
+    throw Error(ErrorCode::kInvalidGraph, fmt::format("Attribute '{}' is {}, which is no element type.", name, number));
+  }
+  return static_cast<DataType>(number);
+}
+
 float Attributes::get_float(std::string_view name, float fallback) const {
   const auto* value = typed<float>(find(name), name);
   return value == nullptr ? fallback : *value;

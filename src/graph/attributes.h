@@ -31,6 +31,8 @@ class Attributes {
   const AttributeValue* find(std::string_view name) const;
 
   int64_t get_int(std::string_view name, int64_t fallback) const;
+  /// An element type, given as ONNX's number: 0 for none, and an error for a number that stands for none.
+  DataType get_data_type(std::string_view name, DataType fallback) const;
   float get_float(std::string_view name, float fallback) const;
   std::string get_string(std::string_view name, std::string_view fallback) const;
   /// A missing list is an empty one.

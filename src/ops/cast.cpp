@@ -259,7 +259,8 @@ class CastLike final : public Operator {
 /// The same bytes as elements of another type of the same size.
 class BitCast final : public Operator {
  public:
-  explicit BitCast(const Node& node) : to_(static_cast<DataType>(node.attributes.require_int("to"))) {
+  explicit BitCast(const Node& node) : to_(node.attributes.get_data_type("to", DataType::kUndefined)) {
+    node.attributes.require_int("to");
     if (to_ == DataType::kString || !kAnyType.contains(to_)) {
       throw Error(ErrorCode::kInvalidGraph, fmt::format("BitCast to type {} is not possible.", static_cast<int>(to_)));
     }

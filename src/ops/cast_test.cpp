@@ -194,5 +194,11 @@ TEST(Cast, KeepsSymbolicElements) {
   EXPECT_EQ(node->output(0)->elements.value_or(Shape{}), (Shape{batch, 7}));
 }
 
+TEST(BitCast, ToNoElementType) {
+  for (const int64_t number : {int64_t{-1}, int64_t{27}, int64_t{255}, int64_t{257}}) {
+    OpTest("BitCast", 26).attribute("to", number).input<float>({1}, {1}).fails("which is no element type");
+  }
+}
+
 }  // namespace
 }  // namespace attune

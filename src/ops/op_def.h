@@ -37,7 +37,10 @@ class TypeSet {
   }
 
  private:
-  static constexpr uint32_t bit(DataType type) { return uint32_t{1} << static_cast<uint32_t>(type); }
+  static constexpr uint32_t bit(DataType type) {
+    const auto number = static_cast<uint32_t>(type);
+    return number < 32 ? uint32_t{1} << number : 0;  // sequences and maps are in no set
+  }
   uint32_t bits_ = 0;
   uint32_t widened_ = 0;
 };

@@ -170,7 +170,7 @@ class QuantizeLinear final : public Operator {
   explicit QuantizeLinear(const Node& node)
       : axis_(scale_axis(node)),
         block_size_(node.attributes.get_int("block_size", 0)),
-        type_(static_cast<DataType>(node.attributes.get_int("output_dtype", 0))) {
+        type_(node.attributes.get_data_type("output_dtype", DataType::kUndefined)) {
     rounding_.saturate = node.attributes.get_int("saturate", 1) != 0;
     if (type_ != DataType::kUndefined && !(kQuantizedIntegers | kQuantizedFloats).contains(type_)) {
       throw Error(ErrorCode::kNotImplemented,
@@ -279,7 +279,7 @@ class DequantizeLinear final : public Operator {
   explicit DequantizeLinear(const Node& node)
       : axis_(scale_axis(node)),
         block_size_(node.attributes.get_int("block_size", 0)),
-        type_(static_cast<DataType>(node.attributes.get_int("output_dtype", 0))) {
+        type_(node.attributes.get_data_type("output_dtype", DataType::kUndefined)) {
     if (type_ != DataType::kUndefined && !(kFloatOnly | kHalves).contains(type_)) {
       throw Error(ErrorCode::kInvalidGraph,
                   fmt::format("Dequantizing to {} is not possible.", tensor_type_name(type_)));

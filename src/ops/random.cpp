@@ -39,7 +39,7 @@ class Random final : public Operator {
       offset_ = attributes.get_float("low", 0);
       scale_ = attributes.get_float("high", 1) - offset_;
     }
-    if (attributes.has("dtype")) type_ = static_cast<DataType>(attributes.get_int("dtype", 0));
+    if (attributes.has("dtype")) type_ = attributes.get_data_type("dtype", DataType::kUndefined);
     if (type_ != DataType::kUndefined) check_type(type_);
     if (!is_like) {
       shape_ = Shape(attributes.require_ints("shape"));
@@ -104,7 +104,7 @@ double load_number(const TensorView& x, int64_t i) {
 class Bernoulli final : public Operator {
  public:
   explicit Bernoulli(const Node& node)
-      : seed_(node), type_(static_cast<DataType>(node.attributes.get_int("dtype", 0))) {
+      : seed_(node), type_(node.attributes.get_data_type("dtype", DataType::kUndefined)) {
     if (type_ != DataType::kUndefined && !kResults.contains(type_)) refuse_type(type_);
   }
   static constexpr TypeSet kResults = kNumbers | kHalves | TypeSet{DataType::kBool};
@@ -143,7 +143,7 @@ class Multinomial final : public Operator {
  public:
   explicit Multinomial(const Node& node)
       : seed_(node),
-        type_(static_cast<DataType>(node.attributes.get_int("dtype", static_cast<int64_t>(DataType::kInt32)))),
+        type_(node.attributes.get_data_type("dtype", DataType::kInt32)),
         samples_(node.attributes.get_int("sample_size", 1)) {
     if (!kIndices.contains(type_)) refuse_type(type_);
     if (samples_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("Multinomial draws {} samples.", samples_));

@@ -77,6 +77,9 @@ class RotaryEmbedding final : public Operator {
 
   Problem resolve(const Shape& x, const Shape& cache, ErrorCode code) const {
     Problem problem{};
+    if (cache.rank() != 2 && cache.rank() != 3) {
+      throw Error(code, fmt::format("RotaryEmbedding: a cache has the shape {}.", cache.to_string()));
+    }
     problem.batch = x[0];
     if (x.rank() == 4) {
       problem.heads = x[1];
@@ -101,7 +104,7 @@ class RotaryEmbedding final : public Operator {
     const bool by_position = cache.rank() == 2;
     problem.cache_rows = by_position ? cache[0] : 0;
     const bool fits = problem.rotated <= problem.size && problem.rotated % 2 == 0 &&
-                      (by_position || (cache.rank() == 3 && cache[0] == x[0] && cache[1] == problem.length)) &&
+                      (by_position || (cache[0] == x[0] && cache[1] == problem.length)) &&
                       cache[cache.rank() - 1] == problem.rotated / 2;
     if (!fits) {
       throw Error(code, fmt::format("RotaryEmbedding: a cache of shape {} for {} of {} elements a head in {}.",

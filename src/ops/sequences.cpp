@@ -28,8 +28,7 @@ class SequenceConstruct final : public Operator {
 
 class SequenceEmpty final : public Operator {
  public:
-  explicit SequenceEmpty(const Node& node)
-      : type_(static_cast<DataType>(node.attributes.get_int("dtype", static_cast<int64_t>(DataType::kFloat)))) {
+  explicit SequenceEmpty(const Node& node) : type_(node.attributes.get_data_type("dtype", DataType::kFloat)) {
     if (element_size(type_) == 0) throw Error(ErrorCode::kInvalidGraph, "The attribute 'dtype' is no element type.");
   }
 

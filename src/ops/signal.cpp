@@ -266,7 +266,7 @@ class Stft final : public Operator {
 };
 
 DataType output_type(const Node& node) {
-  const auto type = static_cast<DataType>(node.attributes.get_int("output_datatype", 1));
+  const auto type = node.attributes.get_data_type("output_datatype", DataType::kFloat);
   if (!(kNumbers | kHalves).contains(type)) {
     throw Error(ErrorCode::kNotImplemented,
                 fmt::format("{} of type {} is not supported.", node.op_type, static_cast<int>(type)));

@@ -45,6 +45,7 @@ DataType carrier_of(DataType type) {
 }
 
 void load_carrier(DataType type, const void* from, int64_t first, void* to, int64_t n) {
+  if (n == 0) return;  // there may be no memory
   const auto size = element_size(type);
   const auto* in = static_cast<const uint8_t*>(from) + static_cast<size_t>(first) * size;
   switch (carrier_of(type)) {
@@ -67,6 +68,7 @@ void load_carrier(DataType type, const void* from, int64_t first, void* to, int6
 }
 
 void store_carrier(DataType type, const void* from, void* to, int64_t first, int64_t n, NarrowRounding rounding) {
+  if (n == 0) return;
   const auto size = element_size(type);
   auto* out = static_cast<uint8_t*>(to) + static_cast<size_t>(first) * size;
   switch (carrier_of(type)) {

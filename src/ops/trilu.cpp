@@ -73,7 +73,7 @@ constexpr TypeSet kEyeTypes = kNumbers | kHalves | TypeSet{DataType::kBool};
 class EyeLike final : public Operator {
  public:
   explicit EyeLike(const Node& node) : k_(node.attributes.get_int("k", 0)) {
-    if (node.attributes.has("dtype")) type_ = static_cast<DataType>(node.attributes.get_int("dtype", 0));
+    if (node.attributes.has("dtype")) type_ = node.attributes.get_data_type("dtype", DataType::kUndefined);
     if (!(kEyeTypes | TypeSet{DataType::kUndefined}).contains(type_)) refuse_type(type_);
   }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sanitizer
 import tiny
 
 PRELUDE = """
@@ -102,6 +103,7 @@ assert status("VmRSS") - before <= 0.25, status("VmRSS") - before
     )
 
 
+@sanitizer.measures_memory
 @pytest.mark.parametrize("arena", [True, False])
 def test_a_thousand_shapes_hold_no_more_than_the_largest(folder: Path, arena: bool) -> None:
     program = f"""

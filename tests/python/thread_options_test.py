@@ -13,6 +13,7 @@ from typing import Any
 import attune
 import numpy as np
 import pytest
+import sanitizer
 import tiny
 from attune.capi.onnxruntime_pybind11_state import InvalidArgument
 
@@ -194,6 +195,7 @@ assert min(used) < 1_000_000, used
     assert run_program(tmp_path, program) == ""
 
 
+@sanitizer.measures_time
 @pytest.mark.parametrize(("mode", "key"), [("ORT_SEQUENTIAL", "intra"), ("ORT_PARALLEL", "inter")])
 def test_spinning_is_what_the_keys_say(tmp_path: Path, mode: str, key: str) -> None:
     """Threads that may not spin fall asleep whenever they find nothing, which the system counts."""
