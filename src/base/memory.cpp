@@ -91,6 +91,12 @@ void PageMapping::grow(size_t bytes) {
 #endif
 }
 
+void PageMapping::prefer_large_pages() noexcept {
+#ifdef MADV_HUGEPAGE
+  if (data_ != nullptr) ::madvise(data_, size_, MADV_HUGEPAGE);
+#endif
+}
+
 void PageMapping::release_tail(size_t offset) noexcept {
   const size_t page = page_size();
   if (offset >= size_) return;

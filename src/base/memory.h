@@ -36,6 +36,10 @@ class PageMapping {
   /// Makes the block at least `bytes` long, which may move it. Contents stay and pages that were touched remain so.
   void grow(size_t bytes);
 
+  /// Asks the operating system for large pages (large_pages.h) wherever the mapping has whole ones: all of it, since
+  /// grow() needs a mapping of one kind.
+  void prefer_large_pages() noexcept;
+
   /// Gives back the whole pages from `offset` to the end; they read as zero and cost a fault when touched again.
   void release_tail(size_t offset) noexcept;
 

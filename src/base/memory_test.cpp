@@ -28,6 +28,20 @@ Error error_of(Call call) {
   return Error(ErrorCode::kFail, "");
 }
 
+TEST(PageMapping, GrowsWithLargePages) {
+  PageMapping mapping(5 << 20);
+  mapping.prefer_large_pages();
+  std::memset(mapping.data(), 7, mapping.size());
+  for (const size_t bytes : {size_t{9} << 20, size_t{33} << 20}) {
+    mapping.grow(bytes);
+    mapping.prefer_large_pages();
+    ASSERT_GE(mapping.size(), bytes);
+    EXPECT_EQ(mapping.data()[(5 << 20) - 1], std::byte{7});
+    mapping.data()[bytes - 1] = std::byte{8};
+  }
+  PageMapping().prefer_large_pages();
+}
+
 TEST(PageMapping, IsZeroedAlignedAndWritable) {
   const size_t page = page_size();
   PageMapping block(page * 2 + 1);
