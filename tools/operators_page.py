@@ -59,7 +59,8 @@ def sources() -> dict[str, Path]:
     """The file of each function that defines an operator."""
     found = {}
     for path in sorted((ROOT / "src" / "ops").glob("*.cpp")):
-        for function in re.findall(r"^const OpDef& (\w+)\(\)", path.read_text(encoding="utf-8"), re.MULTILINE):
+        text = path.read_text(encoding="utf-8")
+        for function in re.findall(r"^\[\[gnu::cold\]\] const OpDef& (\w+)\(\)", text, re.MULTILINE):
             found[function] = path
     return found
 
