@@ -86,8 +86,7 @@ asan: build-asan/build.ninja
 	ninja -C build-asan -j $(JOBS) all tests
 	ASAN_OPTIONS=allocator_may_return_null=1 ctest --test-dir build-asan --output-on-failure -j $(JOBS)
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
-	  ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 PYTHONPATH=$(CURDIR)/build-asan/python \
-	  ATTUNE_BIN=$(CURDIR)/build-asan/attune $(PYTEST)
+	  ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 PYTHONPATH=$(CURDIR)/build-asan/python $(PYTEST)
 
 tsan: build-tsan/build.ninja
 	ninja -C build-tsan -j $(JOBS) all tests
