@@ -52,11 +52,13 @@ print(*sorted(files() - files_before), sep="\\n")
 
 
 def test_an_import_is_quick() -> None:
-    """CPU time, which neighbours on the machine do not lengthen much; the best of a few."""
+    """Less than what NumPy's own takes, which depends on the machine and its mood as ours does; the best of a few."""
     program = """
-import time, numpy
+import time
 start = time.process_time()
+import numpy
+middle = time.process_time()
 import attune
-print(time.process_time() - start)
+print((time.process_time() - middle) / (middle - start))
 """
-    assert min(float(answer_of(program)) for _ in range(10)) < 0.050
+    assert min(float(answer_of(program)) for _ in range(10)) < 1
