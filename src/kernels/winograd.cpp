@@ -111,8 +111,10 @@ HWY_INLINE void prefetch_rows(const float* first, int64_t row_stride, int64_t ro
 // Of `size` pixels in a row of which the first is pixel `first` of an image's row of `width`, `step` pixels apart,
 // those that the image has.
 inline RowRange pixels_within(int64_t first, int64_t step, int64_t size, int64_t width) {
-  const int64_t begin = std::clamp<int64_t>(count_blocks(-first, step), 0, size);
-  return {begin, std::clamp<int64_t>(count_blocks(width - first, step), begin, size)};
+  // Divisions take as long as a good part of a tile's transform.
+  const auto steps_to = [step](int64_t distance) { return step == 1 ? distance : count_blocks(distance, step); };
+  const int64_t begin = std::clamp<int64_t>(steps_to(-first), 0, size);
+  return {begin, std::clamp<int64_t>(steps_to(width - first), begin, size)};
 }
 
 // Copies rows and columns of a tile between an image, where they lie a dilation apart, and memory where they do not.
@@ -210,9 +212,8 @@ void transform_outputs(const WinogradRun& run, int64_t first_block, int64_t bloc
         add = residual.data + walk.image() * residual.image_stride + block * residual.channel_stride +
               y * residual.row_stride + x * kBlock;
       }
-      const RowRange rows{std::clamp<int64_t>(count_blocks(run.rows.begin - y, step_y), 0, kOut),
-                          std::clamp<int64_t>(count_blocks(run.rows.end - y, step_y), 0, kOut)};
-      const RowRange columns{0, std::clamp<int64_t>(count_blocks(out_w - x, step_x), 0, kOut)};
+      const RowRange rows = pixels_within(y - run.rows.begin, step_y, kOut, run.rows.end - run.rows.begin);
+      const RowRange columns = pixels_within(x, step_x, kOut, out_w);
       if (dilated && add != nullptr) {
         copy_tile(add, step_y * residual.row_stride, step_x * kBlock, residual_scratch, kScratchRow, kBlock, rows,
                   columns);
