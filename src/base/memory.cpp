@@ -91,9 +91,10 @@ void PageMapping::grow(size_t bytes) {
 #endif
 }
 
-void PageMapping::prefer_large_pages() noexcept {
+void PageMapping::prefer_large_pages([[maybe_unused]] size_t begin, [[maybe_unused]] size_t end) noexcept {
 #ifdef MADV_HUGEPAGE
-  if (data_ != nullptr) ::madvise(data_, size_, MADV_HUGEPAGE);
+  end = std::min(end, size_);
+  if (begin < end) ::madvise(data_ + begin, end - begin, MADV_HUGEPAGE);
 #endif
 }
 

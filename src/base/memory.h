@@ -15,6 +15,10 @@ namespace attune {
 /// Bytes in a page, usually 4096.
 size_t page_size();
 
+/// Bytes of a large page, 2 MiB on x86-64; they lie at multiples of that, and the processor finds memory in them with a
+/// five-hundredth of the look-ups.
+constexpr size_t kLargePageBytes = size_t{2} << 20;
+
 /// A block of zeroed, page-aligned memory straight from the operating system. A page costs memory (and about 2 us) when
 /// it is first touched, and can be given back before the block is destroyed.
 class PageMapping {
@@ -36,9 +40,11 @@ class PageMapping {
   /// Makes the block at least `bytes` long, which may move it. Contents stay and pages that were touched remain so.
   void grow(size_t bytes);
 
-  /// Asks the operating system for large pages (large_pages.h) wherever the mapping has whole ones: all of it, since
-  /// grow() needs a mapping of one kind.
-  void prefer_large_pages() noexcept;
+  /// Asks the operating system for large pages wherever bytes [begin, end) have whole ones that nobody has touched yet:
+  /// their first touch then fills kLargePageBytes at once. `begin` is a multiple of page_size(). Where the system does
+  /// not know them, or has none, nothing happens. A mapping that is to grow() must be of one kind, so ask for all of
+  /// it.
+  void prefer_large_pages(size_t begin = 0, size_t end = SIZE_MAX) noexcept;
 
   /// Gives back the whole pages from `offset` to the end; they read as zero and cost a fault when touched again.
   void release_tail(size_t offset) noexcept;

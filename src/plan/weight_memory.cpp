@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/large_pages.h"
-
 namespace attune {
 namespace {
 
@@ -37,10 +35,10 @@ std::shared_ptr<std::byte> WeightMemory::take(size_t bytes) {
   std::byte* piece = slab_->data() + used_;
   used_ += round_up(bytes, 64);
   // Only pages that this piece touches first: the rest of its last page is the next piece's.
-  const size_t end = std::min(advised_ + round_up(used_ - std::min(used_, advised_), kLargePageBytes), slab_->size());
-  if (end > advised_) {
-    prefer_large_pages(slab_->data() + advised_, end - advised_);
-    advised_ = end;
+  if (used_ > advised_) {
+    const size_t begin = advised_;
+    advised_ += round_up(used_ - advised_, kLargePageBytes);
+    slab_->prefer_large_pages(begin, advised_);
   }
   return {slab_, piece};
 }
