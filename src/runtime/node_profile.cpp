@@ -98,22 +98,18 @@ class NodeProfile::Watch final : public Parallel {
   std::span<const Work> collect() {
     all_.clear();
     for (const Slot& slot : slots_) {
-      for (const Work& work : slot.works) {
-        const auto same =
-            std::find_if(all_.begin(), all_.end(), [&](const Work& w) { return w.thread_id == work.thread_id; });
-        if (same != all_.end()) {
-          same->add(work);
-        } else {
-          all_.push_back(work);
-        }
-      }
+      if (slot.first.thread_id != 0) collect(slot.first);
+      for (const Work& work : slot.others) collect(work);
     }
     std::sort(all_.begin(), all_.end(), [](const Work& a, const Work& b) { return a.thread_id < b.thread_id; });
     return all_;
   }
 
   void clear() {
-    for (Slot& slot : slots_) slot.works.clear();
+    for (Slot& slot : slots_) {
+      slot.first.thread_id = 0;
+      slot.others.clear();
+    }
     block_sizes.clear();
     shared_ticks = 0;
   }
@@ -124,17 +120,32 @@ class NodeProfile::Watch final : public Parallel {
  private:
   static constexpr size_t kMostBlocks = 16;
 
-  struct alignas(64) Slot {  // a cache line of its own
-    std::vector<Work> works;
+  struct alignas(128) Slot {  // two cache lines, which are fetched together: its thread writes after each task
+    Work first;               // of thread 0 while nobody worked
+    std::vector<Work> others;
   };
 
   static Work& work_of(Slot& slot) {
     const int64_t thread_id = current_thread_id();
-    for (Work& work : slot.works) {
+    if (slot.first.thread_id == thread_id) return slot.first;
+    if (slot.first.thread_id == 0) {
+      slot.first = {.thread_id = thread_id, .cpu = current_cpu()};
+      return slot.first;
+    }
+    for (Work& work : slot.others) {
       if (work.thread_id == thread_id) return work;
     }
-    slot.works.push_back({.thread_id = thread_id, .cpu = current_cpu()});
-    return slot.works.back();
+    return slot.others.emplace_back(Work{.thread_id = thread_id, .cpu = current_cpu()});
+  }
+
+  void collect(const Work& work) {
+    const auto same =
+        std::find_if(all_.begin(), all_.end(), [&](const Work& other) { return other.thread_id == work.thread_id; });
+    if (same != all_.end()) {
+      same->add(work);
+    } else {
+      all_.push_back(work);
+    }
   }
 
   Parallel& inner_;
