@@ -149,6 +149,24 @@ void add_random(Feeds& feeds, const FeedFlags& flags, std::span<const ValueDescr
   }
 }
 
+// Four dimensions, one, three or four channels before or behind two axes that the model leaves open.
+bool is_image_axis(const ValueDescription& input, size_t axis) {
+  if (input.shape.size() != 4) return false;
+  const auto is_channels = [&](size_t at) {
+    const auto* size = std::get_if<int64_t>(&input.shape[at]);
+    return size != nullptr && (*size == 1 || *size == 3 || *size == 4);
+  };
+  return (is_channels(1) && axis >= 2) || (is_channels(3) && (axis == 1 || axis == 2));
+}
+
+// See resolve_shapes().
+int64_t usual_size(const ValueDescription& input, size_t axis) {
+  const auto& symbol = std::get<std::string>(input.shape[axis]);
+  if (axis == 0 || symbol.find("batch") != std::string::npos) return 1;
+  if (is_image_axis(input, axis)) return 224;
+  return symbol.empty() ? 1 : 128;
+}
+
 }  // namespace
 
 void add_feed_flags(CLI::App& command, FeedFlags& flags, bool with_data) {
@@ -156,7 +174,8 @@ void add_feed_flags(CLI::App& command, FeedFlags& flags, bool with_data) {
     return command.add_option(name, target, help)->group("Inputs");
   };
   add("--shape", flags.shapes, "Shape of an input, name=1x3x224x224")->type_name("NAME=SHAPE")->allow_extra_args(false);
-  add("--dim", flags.dims, "Size of a symbolic dimension, batch=8; 1 when not given")
+  add("--dim", flags.dims, "Size of a symbolic dimension, batch=8; when not given, 224 for an image's height and width, 1 for the "
+      "first dimension and for one without a name, else 128")
       ->type_name("NAME=N")
       ->allow_extra_args(false);
   if (!with_data) return;
@@ -235,10 +254,15 @@ std::map<std::string, Shape> resolve_shapes(const FeedFlags& flags, std::span<co
                          input.name, input.name));
     }
     Shape shape;
-    for (const Dimension& dim : input.shape) {
-      const auto* size = std::get_if<int64_t>(&dim);
-      const auto bound = size == nullptr ? sizes.find(std::get<std::string>(dim)) : sizes.end();
-      shape.push_back(size != nullptr ? *size : bound != sizes.end() ? bound->second : 1);
+    for (size_t axis = 0; axis < input.shape.size(); ++axis) {
+      if (const auto* size = std::get_if<int64_t>(&input.shape[axis])) {
+        shape.push_back(*size);
+        continue;
+      }
+      const auto& symbol = std::get<std::string>(input.shape[axis]);
+      auto bound = sizes.find(symbol);
+      if (bound == sizes.end() && !symbol.empty()) bound = sizes.emplace(symbol, usual_size(input, axis)).first;
+      shape.push_back(bound != sizes.end() ? bound->second : usual_size(input, axis));
     }
     shapes[input.name] = shape;
   }

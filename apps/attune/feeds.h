@@ -37,8 +37,9 @@ std::pair<int64_t, int64_t> parse_int_range(std::string_view text);
 /// The two sides of the last '='. Throws Error(kInvalidArgument), naming `flag`, when there is none or a side is empty.
 std::pair<std::string, std::string> split_assignment(std::string_view text, std::string_view flag);
 
-/// A concrete shape for every input: --shape; else its own, symbolic dimensions replaced by --dim, by what --shape or
-/// `fed` gave a dimension of the same name elsewhere, or by 1. Throws Error(kInvalidArgument) for a name that is no
+/// A concrete shape for every input: --shape; else its own, symbolic dimensions replaced by --dim, by what --shape,
+/// `fed` or an earlier input gave a dimension of the same name, or by a usual size: 1 for the first dimension and for
+/// one named "batch", 224 for an image's height and width, 128 for others that have a name, 1 for the rest. Throws Error(kInvalidArgument) for a name that is no
 /// input, a shape of another rank, or an input of unknown rank without --shape.
 std::map<std::string, Shape> resolve_shapes(const FeedFlags& flags, std::span<const ValueDescription> inputs,
                                             const Feeds& fed = {});

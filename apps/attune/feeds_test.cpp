@@ -92,11 +92,31 @@ TEST(SplitAssignment, CutsAtTheLastSign) {
   }
 }
 
-TEST(ResolveShapes, SymbolsAreOneUnlessGiven) {
-  EXPECT_EQ(resolve_shapes({}, bert_inputs()).at("input_ids"), (Shape{1, 1}));
+TEST(ResolveShapes, SymbolsHaveAUsualSizeUnlessGiven) {
+  EXPECT_EQ(resolve_shapes({}, bert_inputs()).at("input_ids"), (Shape{1, 128}));
   FeedFlags flags;
-  flags.dims = {"sequence=128"};
-  EXPECT_EQ(resolve_shapes(flags, bert_inputs()).at("attention_mask"), (Shape{1, 128}));
+  flags.dims = {"sequence=64"};
+  EXPECT_EQ(resolve_shapes(flags, bert_inputs()).at("attention_mask"), (Shape{1, 64}));
+}
+
+TEST(ResolveShapes, UsualSizesFollowTheKindOfInput) {
+  const auto shape = [](std::vector<Dimension> dims) {
+    const ValueDescription x = describe("x", DataType::kFloat, std::move(dims));
+    return resolve_shapes({}, std::vector{x}).at("x");
+  };
+  EXPECT_EQ(shape({"N", int64_t{3}, "H", "W"}), (Shape{1, 3, 224, 224}));
+  EXPECT_EQ(shape({"", int64_t{1}, "", ""}), (Shape{1, 1, 224, 224}));
+  EXPECT_EQ(shape({"N", "H", "W", int64_t{3}}), (Shape{1, 224, 224, 3}));
+  EXPECT_EQ(shape({"N", int64_t{3}, int64_t{48}, "W"}), (Shape{1, 3, 48, 224}));
+  EXPECT_EQ(shape({"N", int64_t{80}, "frames"}), (Shape{1, 80, 128}));
+  EXPECT_EQ(shape({int64_t{2}, "batch_size", int64_t{64}}), (Shape{2, 1, 64}));
+  EXPECT_EQ(shape({int64_t{2}, "", int64_t{64}}), (Shape{2, 1, 64}));
+}
+
+TEST(ResolveShapes, InputsAgreeOnASymbol) {
+  const std::vector inputs = {describe("image", DataType::kFloat, {"N", int64_t{3}, "H", "W"}),
+                              describe("mask", DataType::kFloat, {"N", "H", "W"})};
+  EXPECT_EQ(resolve_shapes({}, inputs).at("mask"), (Shape{1, 224, 224}));
 }
 
 TEST(ResolveShapes, AShapeGivesItsSymbolsToOtherInputs) {
