@@ -6,7 +6,9 @@ session = ort.InferenceSession("model.onnx")
 outputs = session.run(None, {"input": array})
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 from . import _attune
 from ._attune import (
@@ -16,7 +18,6 @@ from ._attune import (
     set_default_logger_severity,
     set_default_logger_verbosity,
 )
-from .adapters import AdapterFormat, LoraAdapter
 from .devices import (
     OrtArenaCfg,
     OrtDevice,
@@ -45,8 +46,11 @@ from .ort_value import OrtValue, OrtValueVector, copy_tensors
 from .providers import get_all_providers, get_available_providers, get_device
 from .session import InferenceSession, SessionIOBinding
 from .sparse import SparseTensor
-from .substitution import install_as_onnxruntime
-from .tuning import TunedCandidate, Tuning, tune
+
+if TYPE_CHECKING:
+    from .adapters import AdapterFormat, LoraAdapter
+    from .substitution import install_as_onnxruntime
+    from .tuning import TunedCandidate, Tuning, tune
 
 __version__ = _attune.__version__
 
@@ -107,6 +111,28 @@ __all__ = [
     "tune",
     "unregister_execution_provider_library",
 ]
+
+# A program that only runs models waits for none of what these modules import.
+_LATE = {
+    "AdapterFormat": "adapters",
+    "LoraAdapter": "adapters",
+    "TunedCandidate": "tuning",
+    "Tuning": "tuning",
+    "install_as_onnxruntime": "substitution",
+    "tune": "tuning",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
 
 
 def get_version_string() -> str:
