@@ -174,7 +174,8 @@ void add_feed_flags(CLI::App& command, FeedFlags& flags, bool with_data) {
     return command.add_option(name, target, help)->group("Inputs");
   };
   add("--shape", flags.shapes, "Shape of an input, name=1x3x224x224")->type_name("NAME=SHAPE")->allow_extra_args(false);
-  add("--dim", flags.dims, "Size of a symbolic dimension, batch=8; when not given, 224 for an image's height and width, 1 for the "
+  add("--dim", flags.dims,
+      "Size of a symbolic dimension, batch=8; when not given, 224 for an image's height and width, 1 for the "
       "first dimension and for one without a name, else 128")
       ->type_name("NAME=N")
       ->allow_extra_args(false);

@@ -39,8 +39,9 @@ std::pair<std::string, std::string> split_assignment(std::string_view text, std:
 
 /// A concrete shape for every input: --shape; else its own, symbolic dimensions replaced by --dim, by what --shape,
 /// `fed` or an earlier input gave a dimension of the same name, or by a usual size: 1 for the first dimension and for
-/// one named "batch", 224 for an image's height and width, 128 for others that have a name, 1 for the rest. Throws Error(kInvalidArgument) for a name that is no
-/// input, a shape of another rank, or an input of unknown rank without --shape.
+/// one named "batch", 224 for an image's height and width, 128 for others that have a name, 1 for the rest. Throws
+/// Error(kInvalidArgument) for a name that is no input, a shape of another rank, or an input of unknown rank without
+/// --shape.
 std::map<std::string, Shape> resolve_shapes(const FeedFlags& flags, std::span<const ValueDescription> inputs,
                                             const Feeds& fed = {});
 

@@ -170,7 +170,16 @@ void run_conv(const ConvShape& shape, ConvKernel kernel, const float* packed, co
   run.packed = packed;
   run.in = in;
   run.out = out;
-  run.epilogue = &epilogue;
+  ConvEpilogue own_epilogue = epilogue;
+  run.epilogue = &own_epilogue;
+  if (kernel == ConvKernel::kPointwise && rows.begin > 0) {
+    // Rows do not see each other: those wanted are an image of their own, which is as dense as the whole.
+    run.in.data += rows.begin * shape.stride_h * in.row_stride;
+    run.out.data += rows.begin * out.row_stride;
+    if (epilogue.residual.data != nullptr) own_epilogue.residual.data += rows.begin * epilogue.residual.row_stride;
+    run.in_h -= rows.begin * shape.stride_h;
+    rows = {0, rows.end - rows.begin};
+  }
   TapGrid grid;
   grid.y = {rows.begin,
             1,

@@ -16,6 +16,7 @@
 #include "kernels/simd.h"
 #include "ops/axes.h"
 #include "ops/batch.h"
+#include "ops/conv_layer.h"
 #include "ops/direct_conv.h"
 #include "ops/direct_sums.h"
 #include "ops/element_types.h"
@@ -38,7 +39,7 @@ constexpr int kResidual = 3;
 /// Images are reordered through at most about this much memory at once, or one image if that is more.
 constexpr int64_t kStagingFloats = int64_t{1} << 20;
 
-class Conv final : public Operator, public PacksConstants {
+class Conv final : public Operator, public PacksConstants, public IsConvLayer {
  public:
   explicit Conv(const Node& node)
       : window_(Window::parse(node)),
@@ -124,6 +125,16 @@ class Conv final : public Operator, public PacksConstants {
 
   uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
     return batch_among(1U | 1U << kResidual, inputs, outputs);
+  }
+
+  ConvLayer layer() const override {
+    if (!weights_ || weights_shape_.rank() != 4) return {};
+    return {layer_shape(weights_shape_), kernel_, weights_.get(), activation_};
+  }
+
+  ConvLayer layer_for(const ImageSize& input) const override {
+    const ConvShape shape = shape_for(weights_shape_, input);
+    return {shape, kernels::conv_kernel_for_images(shape, kernel_), weights_.get(), activation_};
   }
 
   void run(RunContext& context) const override {
@@ -296,24 +307,29 @@ class Conv final : public Operator, public PacksConstants {
     return kernels::select_conv_kernel(layer, image_layout(layout), height, width, allow_winograd_);
   }
 
+  /// The layer with its images and padding.
+  ConvShape shape_for(const Shape& w, const ImageSize& size) const {
+    ConvShape shape = layer_shape(w);
+    shape.batch = size.batch;
+    shape.in_h = size.height;
+    shape.in_w = size.width;
+    const WindowAxis horizontal = window_.resolve(w.rank() - 3, shape.kernel_w, size.width);
+    shape.pad_left = horizontal.pad_begin;
+    shape.pad_right = horizontal.pad_end;
+    if (w.rank() == 4) {
+      const WindowAxis vertical = window_.resolve(0, shape.kernel_h, size.height);
+      shape.pad_top = vertical.pad_begin;
+      shape.pad_bottom = vertical.pad_end;
+    }
+    return shape;
+  }
+
   Plan make_plan(const TensorView& x, const Shape& w, const TensorView& y, bool plain_residual) const {
     Plan plan{};
-    plan.shape = layer_shape(w);
+    const ImageSize size = image_size(x.shape());
+    plan.shape = shape_for(w, size);
     // Weights that come with each run are packed each time, which costs more than Winograd saves.
     plan.kernel = weights_ ? kernel_ : kernels::select_conv_kernel(plan.shape, image_layout(x.layout), 0, 0, false);
-    const ImageSize size = image_size(x.shape());
-    plan.shape.batch = size.batch;
-    plan.shape.in_h = size.height;
-    plan.shape.in_w = size.width;
-    const int last = x.rank() - 3;
-    const WindowAxis horizontal = window_.resolve(last, plan.shape.kernel_w, size.width);
-    plan.shape.pad_left = horizontal.pad_begin;
-    plan.shape.pad_right = horizontal.pad_end;
-    if (x.rank() == 4) {
-      const WindowAxis vertical = window_.resolve(0, plan.shape.kernel_h, size.height);
-      plan.shape.pad_top = vertical.pad_begin;
-      plan.shape.pad_bottom = vertical.pad_end;
-    }
     plan.kernel = kernels::conv_kernel_for_images(plan.shape, plan.kernel);
     plan.stages_input = image_layout(x.layout) != kernels::conv_input_layout(plan.kernel);
     plan.stages_output = y.layout == Layout::kPlain;

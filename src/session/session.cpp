@@ -26,6 +26,7 @@
 #include "optimize/forbid_winograd.h"
 #include "optimize/optimize.h"
 #include "optimize/standardize.h"
+#include "plan/conv_chains.h"
 #include "plan/plan_cache.h"
 #include "plan/program.h"
 #include "runtime/executor.h"
@@ -332,7 +333,10 @@ class InferenceSession::Impl {
     cancelled.check();
     optimized();
     if (!config_flag(options_, "attune.winograd", true)) optimize::forbid_winograd(graph);
-    return compile(std::move(graph), parallel, storage);
+    Program program = compile(std::move(graph), parallel, storage);
+    const bool fuses = optimization_level(options_.graph_optimization_level) >= OptimizationLevel::kExtended;
+    if (fuses) chain_convolutions(program);
+    return program;
   }
 
   void check_given_initializers(const Graph& graph) const {
