@@ -36,7 +36,7 @@ struct ListedOp {
 
 std::vector<ListedOp> listed_ops() {
   std::vector<ListedOp> ops;
-#define ATTUNE_LIST_OP(function) ops.push_back({#function, &ops::function()});
+#define ATTUNE_LIST_OP(function, domain, name) ops.push_back({#function, &ops::function()});
   ATTUNE_OPS(ATTUNE_LIST_OP)
 #undef ATTUNE_LIST_OP
   std::sort(ops.begin(), ops.end(), [](const ListedOp& a, const ListedOp& b) {

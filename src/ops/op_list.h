@@ -1,292 +1,293 @@
-// Every operator, one line each. ATTUNE_OPS(X) calls X(function) where `[[gnu::cold]] const OpDef& function();` is
-// defined in the operator's file: the definitions run once, all of them, and cold functions lie on pages of their own,
-// so that loading a model brings a few hundred KiB of them into memory and not most of the library.
+// Every operator, one line each. ATTUNE_OPS(X) calls X(function, domain, name) where
+// `[[gnu::cold]] const OpDef& function();` is defined in the operator's file, with that domain and name. A definition is
+// made when a model first has its operator; cold functions lie on pages of their own: so that loading a model brings
+// little of the library into memory.
 #pragma once
 
 #include "ops/op_def.h"
 
 // clang-format off
-#define ATTUNE_OPS(X)                                      \
-  X(abs)                                                   \
-  X(acos)                                                  \
-  X(acosh)                                                 \
-  X(add)                                                   \
-  X(affine_grid)                                           \
-  X(arg_max)                                               \
-  X(arg_min)                                               \
-  X(array_feature_extractor)                               \
-  X(asin)                                                  \
-  X(asinh)                                                 \
-  X(atan)                                                  \
-  X(atanh)                                                 \
-  X(attention)                                             \
-  X(average_pool)                                          \
-  X(batch_normalization)                                   \
-  X(bernoulli)                                             \
-  X(binarizer)                                             \
-  X(bit_cast)                                              \
-  X(bit_shift)                                             \
-  X(bitwise_and)                                           \
-  X(bitwise_not)                                           \
-  X(bitwise_or)                                            \
-  X(bitwise_xor)                                           \
-  X(blackman_window)                                       \
-  X(cast)                                                  \
-  X(cast_like)                                             \
-  X(cast_map)                                              \
-  X(category_mapper)                                       \
-  X(causal_conv_with_state)                                \
-  X(ceil)                                                  \
-  X(celu)                                                  \
-  X(center_crop_pad)                                       \
-  X(channel_shuffle)                                       \
-  X(clip)                                                  \
-  X(clip_1)                                                \
-  X(col2im)                                                \
-  X(compress)                                              \
-  X(concat)                                                \
-  X(concat_from_sequence)                                  \
-  X(constant)                                              \
-  X(constant_of_shape)                                     \
-  X(conv)                                                  \
-  X(conv_integer)                                          \
-  X(conv_transpose)                                        \
-  X(cos)                                                   \
-  X(cosh)                                                  \
-  X(cum_prod)                                              \
-  X(cum_sum)                                               \
-  X(deform_conv)                                           \
-  X(depth_to_space)                                        \
-  X(dequantize_linear)                                     \
-  X(det)                                                   \
-  X(dft)                                                   \
-  X(dict_vectorizer)                                       \
-  X(dft_17)                                                \
-  X(div)                                                   \
-  X(dropout)                                               \
-  X(dynamic_quantize_linear)                               \
-  X(einsum)                                                \
-  X(elu)                                                   \
-  X(equal)                                                 \
-  X(erf)                                                   \
-  X(exp)                                                   \
-  X(expand)                                                \
-  X(eye_like)                                              \
-  X(feature_vectorizer)                                    \
-  X(flatten)                                               \
-  X(floor)                                                 \
-  X(fused_attention)                                       \
-  X(fused_conv)                                            \
-  X(fused_conv_transpose)                                  \
-  X(fused_matmul)                                          \
-  X(gather)                                                \
-  X(gather_elements)                                       \
-  X(gather_nd)                                             \
-  X(gelu)                                                  \
-  X(gemm)                                                  \
-  X(global_average_pool)                                   \
-  X(global_lp_pool)                                        \
-  X(global_max_pool)                                       \
-  X(greater)                                               \
-  X(greater_or_equal)                                      \
-  X(grid_sample)                                           \
-  X(group_normalization)                                   \
-  X(gru)                                                   \
-  X(hamming_window)                                        \
-  X(hann_window)                                           \
-  X(hard_sigmoid)                                          \
-  X(hard_swish)                                            \
-  X(hardmax)                                               \
-  X(identity)                                              \
-  X(if_op)                                                 \
-  X(imputer)                                               \
-  X(instance_normalization)                                \
-  X(is_inf)                                                \
-  X(is_nan)                                                \
-  X(label_encoder)                                         \
-  X(layer_normalization)                                   \
-  X(leaky_relu)                                            \
-  X(less)                                                  \
-  X(less_or_equal)                                         \
-  X(linear_attention)                                      \
-  X(linear_classifier)                                     \
-  X(linear_regressor)                                      \
-  X(log)                                                   \
-  X(log_softmax)                                           \
-  X(logical_and)                                           \
-  X(logical_not)                                           \
-  X(logical_or)                                            \
-  X(logical_xor)                                           \
-  X(loop)                                                  \
-  X(lp_normalization)                                      \
-  X(lp_pool)                                               \
-  X(lrn)                                                   \
-  X(lstm)                                                  \
-  X(matmul)                                                \
-  X(matmul_integer)                                        \
-  X(max)                                                   \
-  X(max_pool)                                              \
-  X(max_roi_pool)                                          \
-  X(max_unpool)                                            \
-  X(mean)                                                  \
-  X(mean_variance_normalization)                           \
-  X(mel_weight_matrix)                                     \
-  X(microsoft_attention)                                   \
-  X(microsoft_bias_gelu)                                   \
-  X(microsoft_dynamic_quantize_matmul)                     \
-  X(microsoft_embed_layer_normalization)                   \
-  X(microsoft_fast_gelu)                                   \
-  X(microsoft_fused_conv)                                  \
-  X(microsoft_fused_gemm)                                  \
-  X(microsoft_fused_matmul)                                \
-  X(microsoft_gelu)                                        \
-  X(microsoft_matmul_integer_to_float)                     \
-  X(microsoft_matmul_n_bits)                               \
-  X(microsoft_multi_head_attention)                        \
-  X(microsoft_qgemm)                                       \
-  X(microsoft_qlinear_add)                                 \
-  X(microsoft_qlinear_average_pool)                        \
-  X(microsoft_qlinear_concat)                              \
-  X(microsoft_qlinear_global_average_pool)                 \
-  X(microsoft_qlinear_leaky_relu)                          \
-  X(microsoft_qlinear_mul)                                 \
-  X(microsoft_qlinear_sigmoid)                             \
-  X(microsoft_qlinear_softmax)                             \
-  X(microsoft_quick_gelu)                                  \
-  X(microsoft_rotary_embedding)                            \
-  X(microsoft_skip_layer_normalization)                    \
-  X(microsoft_skip_simplified_layer_normalization)         \
-  X(microsoft_tokenizer)                                   \
-  X(min)                                                   \
-  X(mish)                                                  \
-  X(mod)                                                   \
-  X(mul)                                                   \
-  X(multinomial)                                           \
-  X(neg)                                                   \
-  X(negative_log_likelihood_loss)                          \
-  X(non_max_suppression)                                   \
-  X(non_zero)                                              \
-  X(normalizer)                                            \
-  X(one_hot)                                               \
-  X(one_hot_encoder)                                       \
-  X(optional)                                              \
-  X(optional_get_element)                                  \
-  X(optional_has_element)                                  \
-  X(pad)                                                   \
-  X(pad_2)                                                 \
-  X(pow)                                                   \
-  X(prelu)                                                 \
-  X(qlinear_conv)                                          \
-  X(qlinear_matmul)                                        \
-  X(quantize_linear)                                       \
-  X(random_normal)                                         \
-  X(random_normal_like)                                    \
-  X(random_uniform)                                        \
-  X(random_uniform_like)                                   \
-  X(range)                                                 \
-  X(reciprocal)                                            \
-  X(reduce_l1)                                             \
-  X(reduce_l1_1)                                           \
-  X(reduce_l2)                                             \
-  X(reduce_l2_1)                                           \
-  X(reduce_log_sum)                                        \
-  X(reduce_log_sum_1)                                      \
-  X(reduce_log_sum_exp)                                    \
-  X(reduce_log_sum_exp_1)                                  \
-  X(reduce_max)                                            \
-  X(reduce_max_1)                                          \
-  X(reduce_mean)                                           \
-  X(reduce_mean_1)                                         \
-  X(reduce_min)                                            \
-  X(reduce_min_1)                                          \
-  X(reduce_prod)                                           \
-  X(reduce_prod_1)                                         \
-  X(reduce_sum)                                            \
-  X(reduce_sum_1)                                          \
-  X(reduce_sum_square)                                     \
-  X(reduce_sum_square_1)                                   \
-  X(regex_full_match)                                      \
-  X(relu)                                                  \
-  X(reshape)                                               \
-  X(resize)                                                \
-  X(resize_10)                                             \
-  X(reverse_sequence)                                      \
-  X(rms_normalization)                                     \
-  X(rnn)                                                   \
-  X(roi_align)                                             \
-  X(rotary_embedding)                                      \
-  X(round)                                                 \
-  X(scaler)                                                \
-  X(scan)                                                  \
-  X(scan_8)                                                \
-  X(scatter)                                               \
-  X(scatter_elements)                                      \
-  X(scatter_nd)                                            \
-  X(selu)                                                  \
-  X(sequence_at)                                           \
-  X(sequence_construct)                                    \
-  X(sequence_empty)                                        \
-  X(sequence_erase)                                        \
-  X(sequence_insert)                                       \
-  X(sequence_length)                                       \
-  X(sequence_map)                                          \
-  X(shape)                                                 \
-  X(shrink)                                                \
-  X(sigmoid)                                               \
-  X(sign)                                                  \
-  X(sin)                                                   \
-  X(sinh)                                                  \
-  X(size)                                                  \
-  X(skip_layer_normalization)                              \
-  X(slice)                                                 \
-  X(slice_1)                                               \
-  X(softmax)                                               \
-  X(softmax_cross_entropy_loss)                            \
-  X(softplus)                                              \
-  X(softsign)                                              \
-  X(space_to_depth)                                        \
-  X(split)                                                 \
-  X(split_2)                                               \
-  X(split_to_sequence)                                     \
-  X(sqrt)                                                  \
-  X(squeeze)                                               \
-  X(squeeze_1)                                             \
-  X(stft)                                                  \
-  X(string_concat)                                         \
-  X(string_normalizer)                                     \
-  X(string_split)                                          \
-  X(sub)                                                   \
-  X(sum)                                                   \
-  X(svm_classifier)                                        \
-  X(svm_regressor)                                         \
-  X(swi_glu)                                               \
-  X(swish)                                                 \
-  X(tan)                                                   \
-  X(tanh)                                                  \
-  X(tensor_scatter)                                        \
-  X(tfidf_vectorizer)                                      \
-  X(thresholded_relu)                                      \
-  X(tile)                                                  \
-  X(top_k)                                                 \
-  X(top_k_1)                                               \
-  X(transpose)                                             \
-  X(tree_ensemble)                                         \
-  X(tree_ensemble_classifier)                              \
-  X(tree_ensemble_regressor)                               \
-  X(trilu)                                                 \
-  X(unique)                                                \
-  X(unsqueeze)                                             \
-  X(unsqueeze_1)                                           \
-  X(upsample_7)                                            \
-  X(upsample_9)                                            \
-  X(where)                                                 \
-  X(zip_map)                                               \
+#define ATTUNE_OPS(X)                                                                                   \
+  X(abs, "", "Abs")                                                                                     \
+  X(acos, "", "Acos")                                                                                   \
+  X(acosh, "", "Acosh")                                                                                 \
+  X(add, "", "Add")                                                                                     \
+  X(affine_grid, "", "AffineGrid")                                                                      \
+  X(arg_max, "", "ArgMax")                                                                              \
+  X(arg_min, "", "ArgMin")                                                                              \
+  X(array_feature_extractor, "ai.onnx.ml", "ArrayFeatureExtractor")                                     \
+  X(asin, "", "Asin")                                                                                   \
+  X(asinh, "", "Asinh")                                                                                 \
+  X(atan, "", "Atan")                                                                                   \
+  X(atanh, "", "Atanh")                                                                                 \
+  X(attention, "", "Attention")                                                                         \
+  X(average_pool, "", "AveragePool")                                                                    \
+  X(batch_normalization, "", "BatchNormalization")                                                      \
+  X(bernoulli, "", "Bernoulli")                                                                         \
+  X(binarizer, "ai.onnx.ml", "Binarizer")                                                               \
+  X(bit_cast, "", "BitCast")                                                                            \
+  X(bit_shift, "", "BitShift")                                                                          \
+  X(bitwise_and, "", "BitwiseAnd")                                                                      \
+  X(bitwise_not, "", "BitwiseNot")                                                                      \
+  X(bitwise_or, "", "BitwiseOr")                                                                        \
+  X(bitwise_xor, "", "BitwiseXor")                                                                      \
+  X(blackman_window, "", "BlackmanWindow")                                                              \
+  X(cast, "", "Cast")                                                                                   \
+  X(cast_like, "", "CastLike")                                                                          \
+  X(cast_map, "ai.onnx.ml", "CastMap")                                                                  \
+  X(category_mapper, "ai.onnx.ml", "CategoryMapper")                                                    \
+  X(causal_conv_with_state, "", "CausalConvWithState")                                                  \
+  X(ceil, "", "Ceil")                                                                                   \
+  X(celu, "", "Celu")                                                                                   \
+  X(center_crop_pad, "", "CenterCropPad")                                                               \
+  X(channel_shuffle, "attune", "ChannelShuffle")                                                        \
+  X(clip, "", "Clip")                                                                                   \
+  X(clip_1, "", "Clip")                                                                                 \
+  X(col2im, "", "Col2Im")                                                                               \
+  X(compress, "", "Compress")                                                                           \
+  X(concat, "", "Concat")                                                                               \
+  X(concat_from_sequence, "", "ConcatFromSequence")                                                     \
+  X(constant, "", "Constant")                                                                           \
+  X(constant_of_shape, "", "ConstantOfShape")                                                           \
+  X(conv, "", "Conv")                                                                                   \
+  X(conv_integer, "", "ConvInteger")                                                                    \
+  X(conv_transpose, "", "ConvTranspose")                                                                \
+  X(cos, "", "Cos")                                                                                     \
+  X(cosh, "", "Cosh")                                                                                   \
+  X(cum_prod, "", "CumProd")                                                                            \
+  X(cum_sum, "", "CumSum")                                                                              \
+  X(deform_conv, "", "DeformConv")                                                                      \
+  X(depth_to_space, "", "DepthToSpace")                                                                 \
+  X(dequantize_linear, "", "DequantizeLinear")                                                          \
+  X(det, "", "Det")                                                                                     \
+  X(dft, "", "DFT")                                                                                     \
+  X(dict_vectorizer, "ai.onnx.ml", "DictVectorizer")                                                    \
+  X(dft_17, "", "DFT")                                                                                  \
+  X(div, "", "Div")                                                                                     \
+  X(dropout, "", "Dropout")                                                                             \
+  X(dynamic_quantize_linear, "", "DynamicQuantizeLinear")                                               \
+  X(einsum, "", "Einsum")                                                                               \
+  X(elu, "", "Elu")                                                                                     \
+  X(equal, "", "Equal")                                                                                 \
+  X(erf, "", "Erf")                                                                                     \
+  X(exp, "", "Exp")                                                                                     \
+  X(expand, "", "Expand")                                                                               \
+  X(eye_like, "", "EyeLike")                                                                            \
+  X(feature_vectorizer, "ai.onnx.ml", "FeatureVectorizer")                                              \
+  X(flatten, "", "Flatten")                                                                             \
+  X(floor, "", "Floor")                                                                                 \
+  X(fused_attention, "attune", "FusedAttention")                                                        \
+  X(fused_conv, "attune", "FusedConv")                                                                  \
+  X(fused_conv_transpose, "attune", "FusedConvTranspose")                                               \
+  X(fused_matmul, "attune", "FusedMatMul")                                                              \
+  X(gather, "", "Gather")                                                                               \
+  X(gather_elements, "", "GatherElements")                                                              \
+  X(gather_nd, "", "GatherND")                                                                          \
+  X(gelu, "", "Gelu")                                                                                   \
+  X(gemm, "", "Gemm")                                                                                   \
+  X(global_average_pool, "", "GlobalAveragePool")                                                       \
+  X(global_lp_pool, "", "GlobalLpPool")                                                                 \
+  X(global_max_pool, "", "GlobalMaxPool")                                                               \
+  X(greater, "", "Greater")                                                                             \
+  X(greater_or_equal, "", "GreaterOrEqual")                                                             \
+  X(grid_sample, "", "GridSample")                                                                      \
+  X(group_normalization, "", "GroupNormalization")                                                      \
+  X(gru, "", "GRU")                                                                                     \
+  X(hamming_window, "", "HammingWindow")                                                                \
+  X(hann_window, "", "HannWindow")                                                                      \
+  X(hard_sigmoid, "", "HardSigmoid")                                                                    \
+  X(hard_swish, "", "HardSwish")                                                                        \
+  X(hardmax, "", "Hardmax")                                                                             \
+  X(identity, "", "Identity")                                                                           \
+  X(if_op, "", "If")                                                                                    \
+  X(imputer, "ai.onnx.ml", "Imputer")                                                                   \
+  X(instance_normalization, "", "InstanceNormalization")                                                \
+  X(is_inf, "", "IsInf")                                                                                \
+  X(is_nan, "", "IsNaN")                                                                                \
+  X(label_encoder, "ai.onnx.ml", "LabelEncoder")                                                        \
+  X(layer_normalization, "", "LayerNormalization")                                                      \
+  X(leaky_relu, "", "LeakyRelu")                                                                        \
+  X(less, "", "Less")                                                                                   \
+  X(less_or_equal, "", "LessOrEqual")                                                                   \
+  X(linear_attention, "", "LinearAttention")                                                            \
+  X(linear_classifier, "ai.onnx.ml", "LinearClassifier")                                                \
+  X(linear_regressor, "ai.onnx.ml", "LinearRegressor")                                                  \
+  X(log, "", "Log")                                                                                     \
+  X(log_softmax, "", "LogSoftmax")                                                                      \
+  X(logical_and, "", "And")                                                                             \
+  X(logical_not, "", "Not")                                                                             \
+  X(logical_or, "", "Or")                                                                               \
+  X(logical_xor, "", "Xor")                                                                             \
+  X(loop, "", "Loop")                                                                                   \
+  X(lp_normalization, "", "LpNormalization")                                                            \
+  X(lp_pool, "", "LpPool")                                                                              \
+  X(lrn, "", "LRN")                                                                                     \
+  X(lstm, "", "LSTM")                                                                                   \
+  X(matmul, "", "MatMul")                                                                               \
+  X(matmul_integer, "", "MatMulInteger")                                                                \
+  X(max, "", "Max")                                                                                     \
+  X(max_pool, "", "MaxPool")                                                                            \
+  X(max_roi_pool, "", "MaxRoiPool")                                                                     \
+  X(max_unpool, "", "MaxUnpool")                                                                        \
+  X(mean, "", "Mean")                                                                                   \
+  X(mean_variance_normalization, "", "MeanVarianceNormalization")                                       \
+  X(mel_weight_matrix, "", "MelWeightMatrix")                                                           \
+  X(microsoft_attention, "com.microsoft", "Attention")                                                  \
+  X(microsoft_bias_gelu, "com.microsoft", "BiasGelu")                                                   \
+  X(microsoft_dynamic_quantize_matmul, "com.microsoft", "DynamicQuantizeMatMul")                        \
+  X(microsoft_embed_layer_normalization, "com.microsoft", "EmbedLayerNormalization")                    \
+  X(microsoft_fast_gelu, "com.microsoft", "FastGelu")                                                   \
+  X(microsoft_fused_conv, "com.microsoft", "FusedConv")                                                 \
+  X(microsoft_fused_gemm, "com.microsoft", "FusedGemm")                                                 \
+  X(microsoft_fused_matmul, "com.microsoft", "FusedMatMul")                                             \
+  X(microsoft_gelu, "com.microsoft", "Gelu")                                                            \
+  X(microsoft_matmul_integer_to_float, "com.microsoft", "MatMulIntegerToFloat")                         \
+  X(microsoft_matmul_n_bits, "com.microsoft", "MatMulNBits")                                            \
+  X(microsoft_multi_head_attention, "com.microsoft", "MultiHeadAttention")                              \
+  X(microsoft_qgemm, "com.microsoft", "QGemm")                                                          \
+  X(microsoft_qlinear_add, "com.microsoft", "QLinearAdd")                                               \
+  X(microsoft_qlinear_average_pool, "com.microsoft", "QLinearAveragePool")                              \
+  X(microsoft_qlinear_concat, "com.microsoft", "QLinearConcat")                                         \
+  X(microsoft_qlinear_global_average_pool, "com.microsoft", "QLinearGlobalAveragePool")                 \
+  X(microsoft_qlinear_leaky_relu, "com.microsoft", "QLinearLeakyRelu")                                  \
+  X(microsoft_qlinear_mul, "com.microsoft", "QLinearMul")                                               \
+  X(microsoft_qlinear_sigmoid, "com.microsoft", "QLinearSigmoid")                                       \
+  X(microsoft_qlinear_softmax, "com.microsoft", "QLinearSoftmax")                                       \
+  X(microsoft_quick_gelu, "com.microsoft", "QuickGelu")                                                 \
+  X(microsoft_rotary_embedding, "com.microsoft", "RotaryEmbedding")                                     \
+  X(microsoft_skip_layer_normalization, "com.microsoft", "SkipLayerNormalization")                      \
+  X(microsoft_skip_simplified_layer_normalization, "com.microsoft", "SkipSimplifiedLayerNormalization") \
+  X(microsoft_tokenizer, "com.microsoft", "Tokenizer")                                                  \
+  X(min, "", "Min")                                                                                     \
+  X(mish, "", "Mish")                                                                                   \
+  X(mod, "", "Mod")                                                                                     \
+  X(mul, "", "Mul")                                                                                     \
+  X(multinomial, "", "Multinomial")                                                                     \
+  X(neg, "", "Neg")                                                                                     \
+  X(negative_log_likelihood_loss, "", "NegativeLogLikelihoodLoss")                                      \
+  X(non_max_suppression, "", "NonMaxSuppression")                                                       \
+  X(non_zero, "", "NonZero")                                                                            \
+  X(normalizer, "ai.onnx.ml", "Normalizer")                                                             \
+  X(one_hot, "", "OneHot")                                                                              \
+  X(one_hot_encoder, "ai.onnx.ml", "OneHotEncoder")                                                     \
+  X(optional, "", "Optional")                                                                           \
+  X(optional_get_element, "", "OptionalGetElement")                                                     \
+  X(optional_has_element, "", "OptionalHasElement")                                                     \
+  X(pad, "", "Pad")                                                                                     \
+  X(pad_2, "", "Pad")                                                                                   \
+  X(pow, "", "Pow")                                                                                     \
+  X(prelu, "", "PRelu")                                                                                 \
+  X(qlinear_conv, "", "QLinearConv")                                                                    \
+  X(qlinear_matmul, "", "QLinearMatMul")                                                                \
+  X(quantize_linear, "", "QuantizeLinear")                                                              \
+  X(random_normal, "", "RandomNormal")                                                                  \
+  X(random_normal_like, "", "RandomNormalLike")                                                         \
+  X(random_uniform, "", "RandomUniform")                                                                \
+  X(random_uniform_like, "", "RandomUniformLike")                                                       \
+  X(range, "", "Range")                                                                                 \
+  X(reciprocal, "", "Reciprocal")                                                                       \
+  X(reduce_l1, "", "ReduceL1")                                                                          \
+  X(reduce_l1_1, "", "ReduceL1")                                                                        \
+  X(reduce_l2, "", "ReduceL2")                                                                          \
+  X(reduce_l2_1, "", "ReduceL2")                                                                        \
+  X(reduce_log_sum, "", "ReduceLogSum")                                                                 \
+  X(reduce_log_sum_1, "", "ReduceLogSum")                                                               \
+  X(reduce_log_sum_exp, "", "ReduceLogSumExp")                                                          \
+  X(reduce_log_sum_exp_1, "", "ReduceLogSumExp")                                                        \
+  X(reduce_max, "", "ReduceMax")                                                                        \
+  X(reduce_max_1, "", "ReduceMax")                                                                      \
+  X(reduce_mean, "", "ReduceMean")                                                                      \
+  X(reduce_mean_1, "", "ReduceMean")                                                                    \
+  X(reduce_min, "", "ReduceMin")                                                                        \
+  X(reduce_min_1, "", "ReduceMin")                                                                      \
+  X(reduce_prod, "", "ReduceProd")                                                                      \
+  X(reduce_prod_1, "", "ReduceProd")                                                                    \
+  X(reduce_sum, "", "ReduceSum")                                                                        \
+  X(reduce_sum_1, "", "ReduceSum")                                                                      \
+  X(reduce_sum_square, "", "ReduceSumSquare")                                                           \
+  X(reduce_sum_square_1, "", "ReduceSumSquare")                                                         \
+  X(regex_full_match, "", "RegexFullMatch")                                                             \
+  X(relu, "", "Relu")                                                                                   \
+  X(reshape, "", "Reshape")                                                                             \
+  X(resize, "", "Resize")                                                                               \
+  X(resize_10, "", "Resize")                                                                            \
+  X(reverse_sequence, "", "ReverseSequence")                                                            \
+  X(rms_normalization, "", "RMSNormalization")                                                          \
+  X(rnn, "", "RNN")                                                                                     \
+  X(roi_align, "", "RoiAlign")                                                                          \
+  X(rotary_embedding, "", "RotaryEmbedding")                                                            \
+  X(round, "", "Round")                                                                                 \
+  X(scaler, "ai.onnx.ml", "Scaler")                                                                     \
+  X(scan, "", "Scan")                                                                                   \
+  X(scan_8, "", "Scan")                                                                                 \
+  X(scatter, "", "Scatter")                                                                             \
+  X(scatter_elements, "", "ScatterElements")                                                            \
+  X(scatter_nd, "", "ScatterND")                                                                        \
+  X(selu, "", "Selu")                                                                                   \
+  X(sequence_at, "", "SequenceAt")                                                                      \
+  X(sequence_construct, "", "SequenceConstruct")                                                        \
+  X(sequence_empty, "", "SequenceEmpty")                                                                \
+  X(sequence_erase, "", "SequenceErase")                                                                \
+  X(sequence_insert, "", "SequenceInsert")                                                              \
+  X(sequence_length, "", "SequenceLength")                                                              \
+  X(sequence_map, "", "SequenceMap")                                                                    \
+  X(shape, "", "Shape")                                                                                 \
+  X(shrink, "", "Shrink")                                                                               \
+  X(sigmoid, "", "Sigmoid")                                                                             \
+  X(sign, "", "Sign")                                                                                   \
+  X(sin, "", "Sin")                                                                                     \
+  X(sinh, "", "Sinh")                                                                                   \
+  X(size, "", "Size")                                                                                   \
+  X(skip_layer_normalization, "attune", "SkipLayerNormalization")                                       \
+  X(slice, "", "Slice")                                                                                 \
+  X(slice_1, "", "Slice")                                                                               \
+  X(softmax, "", "Softmax")                                                                             \
+  X(softmax_cross_entropy_loss, "", "SoftmaxCrossEntropyLoss")                                          \
+  X(softplus, "", "Softplus")                                                                           \
+  X(softsign, "", "Softsign")                                                                           \
+  X(space_to_depth, "", "SpaceToDepth")                                                                 \
+  X(split, "", "Split")                                                                                 \
+  X(split_2, "", "Split")                                                                               \
+  X(split_to_sequence, "", "SplitToSequence")                                                           \
+  X(sqrt, "", "Sqrt")                                                                                   \
+  X(squeeze, "", "Squeeze")                                                                             \
+  X(squeeze_1, "", "Squeeze")                                                                           \
+  X(stft, "", "STFT")                                                                                   \
+  X(string_concat, "", "StringConcat")                                                                  \
+  X(string_normalizer, "", "StringNormalizer")                                                          \
+  X(string_split, "", "StringSplit")                                                                    \
+  X(sub, "", "Sub")                                                                                     \
+  X(sum, "", "Sum")                                                                                     \
+  X(svm_classifier, "ai.onnx.ml", "SVMClassifier")                                                      \
+  X(svm_regressor, "ai.onnx.ml", "SVMRegressor")                                                        \
+  X(swi_glu, "", "SwiGLU")                                                                              \
+  X(swish, "", "Swish")                                                                                 \
+  X(tan, "", "Tan")                                                                                     \
+  X(tanh, "", "Tanh")                                                                                   \
+  X(tensor_scatter, "", "TensorScatter")                                                                \
+  X(tfidf_vectorizer, "", "TfIdfVectorizer")                                                            \
+  X(thresholded_relu, "", "ThresholdedRelu")                                                            \
+  X(tile, "", "Tile")                                                                                   \
+  X(top_k, "", "TopK")                                                                                  \
+  X(top_k_1, "", "TopK")                                                                                \
+  X(transpose, "", "Transpose")                                                                         \
+  X(tree_ensemble, "ai.onnx.ml", "TreeEnsemble")                                                        \
+  X(tree_ensemble_classifier, "ai.onnx.ml", "TreeEnsembleClassifier")                                   \
+  X(tree_ensemble_regressor, "ai.onnx.ml", "TreeEnsembleRegressor")                                     \
+  X(trilu, "", "Trilu")                                                                                 \
+  X(unique, "", "Unique")                                                                               \
+  X(unsqueeze, "", "Unsqueeze")                                                                         \
+  X(unsqueeze_1, "", "Unsqueeze")                                                                       \
+  X(upsample_7, "", "Upsample")                                                                         \
+  X(upsample_9, "", "Upsample")                                                                         \
+  X(where, "", "Where")                                                                                 \
+  X(zip_map, "ai.onnx.ml", "ZipMap")                                                                    \
   /* keep the lines above in alphabetical order */
 // clang-format on
 
 namespace attune::ops {
 
-#define ATTUNE_DECLARE_OP(function) const OpDef& function();
+#define ATTUNE_DECLARE_OP(function, domain, name) const OpDef& function();
 ATTUNE_OPS(ATTUNE_DECLARE_OP)
 #undef ATTUNE_DECLARE_OP
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
+#include <tuple>
 
 #include "attune/error.h"
 #include "ops/op_def.h"
@@ -104,30 +106,43 @@ std::unique_ptr<Operator> widen_where_needed(std::unique_ptr<Operator> op, const
   return widen_operator(std::move(op), std::move(inputs), std::move(outputs));
 }
 
+/// A definition that need not have been made.
+struct Entry {
+  std::string_view domain;
+  std::string_view name;
+  const OpDef& (*def)();
+
+  bool operator<(const Entry& other) const { return std::tie(domain, name) < std::tie(other.domain, other.name); }
+};
+
+/// Sorted by domain and name.
+std::span<const Entry> entries() {
+#define ATTUNE_OP_ENTRY(function, domain, name) Entry{domain, name, ops::function},
+  static const auto sorted = [] {
+    auto list = std::to_array<Entry>({ATTUNE_OPS(ATTUNE_OP_ENTRY)});
+    std::stable_sort(list.begin(), list.end());
+    return list;
+  }();
+#undef ATTUNE_OP_ENTRY
+  return sorted;
+}
+
 }  // namespace
 
 const std::vector<const OpDef*>& all_ops() {
   static const std::vector<const OpDef*> ops = [] {
     std::vector<const OpDef*> list;
-#define ATTUNE_ADD_OP(function) list.push_back(&ops::function());
-    ATTUNE_OPS(ATTUNE_ADD_OP)
-#undef ATTUNE_ADD_OP
-    std::sort(list.begin(), list.end(), [](const OpDef* a, const OpDef* b) {
-      return std::tie(a->domain, a->name, a->since) < std::tie(b->domain, b->name, b->since);
-    });
+    for (const Entry& entry : entries()) list.push_back(&entry.def());
     return list;
   }();
   return ops;
 }
 
 const OpDef* find_op(std::string_view domain, std::string_view name, int version) {
-  const auto& ops = all_ops();
-  const auto key = std::pair(domain, name);
-  auto place = std::lower_bound(ops.begin(), ops.end(), key, [](const OpDef* op, const auto& wanted) {
-    return std::pair(op->domain, op->name) < wanted;
-  });
-  for (; place != ops.end() && (*place)->domain == domain && (*place)->name == name; ++place) {
-    if (version >= (*place)->since && version <= (*place)->until) return *place;
+  const auto [first, last] = std::equal_range(entries().begin(), entries().end(), Entry{domain, name, nullptr});
+  for (auto place = first; place != last; ++place) {
+    const OpDef& def = place->def();
+    if (version >= def.since && version <= def.until) return &def;
   }
   return nullptr;
 }
