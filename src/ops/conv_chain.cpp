@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "kernels/simd.h"
 #include "ops/batch.h"
 #include "ops/conv_layer.h"
 #include "ops/image_view.h"
+#include "ops/row_stripe.h"
 #include "ops/workspace.h"
 
 namespace attune {
@@ -19,6 +19,7 @@ using kernels::RowRange;
 using ops::ConvLayer;
 using ops::ImageSize;
 using ops::IsConvLayer;
+using ops::RowStripe;
 using ops::WorkspaceCursor;
 
 /// What a core keeps in its second-level cache of the images between layers: half of the 512 KiB that are common.
@@ -33,44 +34,6 @@ constexpr int64_t kPartsPerThread = 4;
 
 template <class T>
 using PerLayer = std::array<T, kMostChainLayers>;
-
-/// A stripe of an image between two layers: rows [begin, end), the first at `data`.
-class Stripe {
- public:
-  Stripe() = default;
-  Stripe(float* data, int64_t blocks, int64_t capacity, int64_t row_floats)
-      : data_(data), blocks_(blocks), channel_stride_(capacity * row_floats), row_floats_(row_floats) {}
-
-  /// Drops the rows before `begin`.
-  void advance(int64_t begin) {
-    if (begin <= begin_) return;
-    if (begin < end_) {
-      for (int64_t block = 0; block < blocks_; ++block) {
-        float* rows = data_ + block * channel_stride_;
-        std::memmove(rows, rows + (begin - begin_) * row_floats_,
-                     static_cast<size_t>((end_ - begin) * row_floats_) * sizeof(float));
-      }
-    }
-    begin_ = begin;
-    end_ = std::max(begin, end_);
-  }
-  /// The rows up to `end` that are not there yet; they count as there from now on.
-  RowRange extend(int64_t end) {
-    const RowRange fresh{end_, std::max(end_, end)};
-    end_ = fresh.end;
-    return fresh;
-  }
-  /// The whole image, of which only the stripe's rows are in memory.
-  Image image() const { return {data_ - begin_ * row_floats_, 0, channel_stride_, row_floats_}; }
-
- private:
-  float* data_ = nullptr;
-  int64_t blocks_ = 0;
-  int64_t channel_stride_ = 0;
-  int64_t row_floats_ = 0;
-  int64_t begin_ = 0;
-  int64_t end_ = 0;
-};
 
 class ConvChain final : public Operator {
  public:
@@ -289,11 +252,11 @@ class ConvChain final : public Operator {
                 const PerLayer<kernels::ConvEpilogue>& epilogues, int64_t image, RowRange rows, float* memory) const {
     const int last = count_ - 1;
     const PerLayer<int64_t> capacity = stripe_rows(shapes, cut.first, cut.rows);
-    PerLayer<Stripe> stripes;
+    PerLayer<RowStripe> stripes;
     for (int k = cut.first; k < last; ++k) {
       const kernels::ConvShape& shape = shapes[at(k)].shape;
       const int64_t blocks = kernels::count_blocks(shape.out_channels, kernels::block_channels());
-      stripes[at(k)] = Stripe(memory, blocks, capacity[at(k)], row_floats(shape) / blocks);
+      stripes[at(k)] = RowStripe(memory, 1, blocks, capacity[at(k)], row_floats(shape) / blocks);
       memory += padded(capacity[at(k)] * row_floats(shape));
     }
     kernels::ConvEpilogue end = epilogues[at(last)];
@@ -315,7 +278,7 @@ class ConvChain final : public Operator {
       }
       ConstImage from = own_in;
       for (int k = cut.first; k < last; ++k) {
-        Stripe& stripe = stripes[at(k)];
+        RowStripe& stripe = stripes[at(k)];
         stripe.advance(wanted[at(k)].begin);
         const RowRange fresh = stripe.extend(wanted[at(k)].end);
         compute(k, from, stripe.image(), epilogues[at(k)], fresh);

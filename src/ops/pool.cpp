@@ -15,6 +15,7 @@
 
 #include "attune/error.h"
 #include "ops/batch.h"
+#include "ops/conv_pool.h"
 #include "ops/element_types.h"
 #include "ops/image_view.h"
 #include "ops/op_def.h"
@@ -140,35 +141,37 @@ class Pool : public Operator {
 
   static bool has_kernel(const TensorView& x) { return x.type == DataType::kFloat && x.rank() <= 4; }
 
-  void run_kernel(RunContext& context, kernels::PoolKind kind) const {
-    const TensorView& x = context.input(0);
-    const TensorView& y = context.output(0);
-    const ImageSize in = image_size(x.shape());
-    const ImageSize out = image_size(y.shape());
-    const int last = x.rank() - 3;
+  kernels::PoolShape shape_for(int spatial_axes, const ImageSize& in) const {
+    const int last = spatial_axes - 1;
     const WindowAxis horizontal = window_.resolve(last, window_.kernel[static_cast<size_t>(last)], in.width);
     kernels::PoolShape shape;
     shape.batch = in.batch;
     shape.channels = in.channels;
     shape.in_h = in.height;
     shape.in_w = in.width;
-    shape.out_h = out.height;
-    shape.out_w = out.width;
+    shape.out_w = horizontal.output;
     shape.kernel_w = horizontal.kernel;
     shape.stride_w = horizontal.stride;
     shape.dilation_w = horizontal.dilation;
     shape.pad_left = horizontal.pad_begin;
     shape.pad_right = horizontal.pad_end;
-    if (x.rank() == 4) {
+    if (spatial_axes == 2) {
       const WindowAxis vertical = window_.resolve(0, window_.kernel[0], in.height);
+      shape.out_h = vertical.output;
       shape.kernel_h = vertical.kernel;
       shape.stride_h = vertical.stride;
       shape.dilation_h = vertical.dilation;
       shape.pad_top = vertical.pad_begin;
       shape.pad_bottom = vertical.pad_end;
     }
-    kernels::run_pool(shape, kind, image_layout(x.layout), kernels::as_const(image_of(x)), image_of(y), {0, out.height},
-                      context.parallel());
+    return shape;
+  }
+
+  void run_kernel(RunContext& context, kernels::PoolKind kind) const {
+    const TensorView& x = context.input(0);
+    const kernels::PoolShape shape = shape_for(x.rank() - 2, image_size(x.shape()));
+    kernels::run_pool(shape, kind, image_layout(x.layout), kernels::as_const(image_of(x)), image_of(context.output(0)),
+                      {0, shape.out_h}, context.parallel());
   }
 
   /// Calls body(plane, output index in the plane, grid) for every output element.
@@ -186,7 +189,7 @@ class Pool : public Operator {
   Window window_;
 };
 
-class MaxPool final : public Pool {
+class MaxPool final : public Pool, public IsPoolLayer {
  public:
   explicit MaxPool(const Node& node)
       : Pool(node),
@@ -196,6 +199,9 @@ class MaxPool final : public Pool {
   void choose_layouts(LayoutContext& context) const override {
     if (!has_indices_) keep_layout(context);
   }
+
+  bool has_layer() const override { return !has_indices_; }
+  PoolLayer layer_for(const ImageSize& input) const override { return {shape_for(2, input), kernels::PoolKind::kMax}; }
 
   uint64_t batch_inputs(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const override {
     return has_indices_ ? 0 : batch_of_first(inputs, outputs);  // indices count the samples before
@@ -236,7 +242,7 @@ class MaxPool final : public Pool {
   bool column_major_;
 };
 
-class AveragePool final : public Pool {
+class AveragePool final : public Pool, public IsPoolLayer {
  public:
   explicit AveragePool(const Node& node)
       : Pool(node), include_pad_(node.attributes.get_int("count_include_pad", 0) != 0) {}
@@ -247,12 +253,13 @@ class AveragePool final : public Pool {
     return batch_of_first(inputs, outputs);
   }
 
+  bool has_layer() const override { return true; }
+  PoolLayer layer_for(const ImageSize& input) const override { return {shape_for(2, input), kind()}; }
+
   void run(RunContext& context) const override {
     const TensorView& x = context.input(0);
     if (context.output(0).elements() == 0) return;
-    if (has_kernel(x)) {
-      return run_kernel(context, include_pad_ ? kernels::PoolKind::kAverageIncludePad : kernels::PoolKind::kAverage);
-    }
+    if (has_kernel(x)) return run_kernel(context, kind());
     visit_type<float, double>(x.type, [&](auto tag) { run_loop<typename decltype(tag)::type>(context); });
   }
 
@@ -272,6 +279,10 @@ class AveragePool final : public Pool {
       if (include_pad_) count = grid.padded_count(index);
       y[plane * grid.out_size() + index] = sum / static_cast<T>(count);
     });
+  }
+
+  kernels::PoolKind kind() const {
+    return include_pad_ ? kernels::PoolKind::kAverageIncludePad : kernels::PoolKind::kAverage;
   }
 
   bool include_pad_;

@@ -126,6 +126,98 @@ TEST(ConvChain, Batches) {
   }
 }
 
+/// A convolution and a pooling.
+struct Pooled {
+  int64_t channels = 32;  ///< Of the convolution's output; its input has as many unless it is the model's.
+  int64_t kernel = 3;
+  int64_t dilation = 1;
+  const char* pooling = "MaxPool";
+  int64_t window = 2;
+  int64_t stride = 2;
+  int64_t pad = 0;
+  int64_t ceil_mode = 0;
+  int64_t window_dilation = 1;
+  bool is_first = false;  ///< Of the model.
+  bool has_residual = false;
+};
+
+class PooledBuilder : public ModelBuilder {
+ public:
+  PooledBuilder(const Pooled& shape, const Shape& input_shape, bool apart) {
+    Value* x = input(input_shape);
+    int64_t channels = input_shape[1];
+    if (!shape.is_first) {
+      x = op("Relu", {conv(x, {shape.channels, channels, 1, 1}, 1)});
+      channels = shape.channels;
+    }
+    Value* y = conv(x, {shape.channels, channels, shape.kernel, shape.kernel}, shape.dilation);
+    if (shape.has_residual) y = op("Add", {y, x});
+    y = op("Relu", {y});
+    between = y->name;
+    Attributes attributes;
+    attributes.set("kernel_shape", std::vector<int64_t>(2, shape.window));
+    attributes.set("strides", std::vector<int64_t>(2, shape.stride));
+    attributes.set("pads", std::vector<int64_t>(4, shape.pad));
+    attributes.set("ceil_mode", shape.ceil_mode);
+    if (shape.window_dilation > 1) attributes.set("dilations", std::vector<int64_t>(2, shape.window_dilation));
+    graph.add_output(op(shape.pooling, {y}, attributes));
+    if (apart) graph.add_output(y);
+  }
+
+  std::string between;
+
+ private:
+  Value* conv(Value* x, const Shape& weights, int64_t dilation) {
+    Attributes attributes;
+    attributes.set("dilations", std::vector<int64_t>(2, dilation));
+    attributes.set("pads", std::vector<int64_t>(4, weights[2] / 2 * dilation));
+    return op("Conv", {x, weight(weights), weight({weights[0]})}, attributes);
+  }
+};
+
+void expect_bits_of_pooling(const Pooled& shape, const Shape& input) {
+  SCOPED_TRACE(input.to_string());
+  const Tensor x = random_floats(input, 8);
+  const NamedTensor feed{"x", x};
+  SessionOptions options;
+  options.log_severity_level = 4;  // there may be fewer processors
+  options.intra_op_num_threads = 1;
+  const Tensor expected = session_of(PooledBuilder(shape, input, true).graph, options).run({&feed, 1})[0];
+  const PooledBuilder builder(shape, input, false);
+  for (const int threads : {1, 2, 3}) {
+    options.intra_op_num_threads = threads;
+    InferenceSession session = session_of(builder.graph, options);
+    EXPECT_FALSE(has_block(session.plan_report({{"x", input}}), builder.between));
+    const Tensor result = session.run({&feed, 1})[0];
+    ASSERT_EQ(result.shape(), expected.shape());
+    ASSERT_EQ(0, std::memcmp(result.raw(), expected.raw(), expected.bytes())) << threads << " threads";
+  }
+}
+
+TEST(ConvPool, BitsAreThoseOfTheLayers) {
+  // One band and several; the last with rows that fill no tile.
+  for (const Shape& input : {Shape{1, 3, 13, 11}, Shape{1, 3, 203, 201}, Shape{3, 3, 97, 130}}) {
+    expect_bits_of_pooling({}, input);
+    expect_bits_of_pooling({.kernel = 5}, input);
+    expect_bits_of_pooling({.is_first = true}, input);
+    expect_bits_of_pooling({.has_residual = true}, input);
+    expect_bits_of_pooling({.channels = 40, .dilation = 2}, input);
+    expect_bits_of_pooling({.window = 3, .stride = 2, .pad = 1}, input);
+    expect_bits_of_pooling({.window = 3, .stride = 1, .pad = 1}, input);
+    expect_bits_of_pooling({.window = 3, .stride = 2, .ceil_mode = 1}, input);
+    expect_bits_of_pooling({.window = 2, .stride = 3, .window_dilation = 2}, input);
+    expect_bits_of_pooling({.kernel = 1, .pooling = "AveragePool", .window = 3, .stride = 2, .pad = 1}, input);
+    expect_bits_of_pooling({.pooling = "AveragePool", .window = 5, .stride = 5}, input);
+  }
+}
+
+TEST(ConvPool, TheImageBetweenIsNeverWhole) {
+  const Shape input{1, 3, 224, 224};
+  const size_t image = size_t{64} * 224 * 224 * sizeof(float);
+  InferenceSession session = session_of(PooledBuilder({.channels = 64}, input, false).graph);
+  EXPECT_LT(session.plan_report({{"x", input}}).region_bytes, 2 * image);  // its input, the output and a band
+}
+
 TEST(ConvChain, TakesLessMemoryThanTheLayers) {
   const Shape input{1, 3, 224, 224};
   const std::map<std::string, Shape> shapes{{"x", input}};
