@@ -72,7 +72,7 @@ differential: build
 lint: build/build.ninja
 	@tools/install_packages.sh lint
 	$(PY) tools/check_includes.py
-	.venv/bin/clang-format --dry-run -Werror $(FORMATTED)
+	@.venv/bin/clang-format --dry-run -Werror $(FORMATTED)
 	.venv/bin/ruff check -q
 	.venv/bin/ruff format --check -q
 	$(PY) -m mypy

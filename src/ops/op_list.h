@@ -1,6 +1,6 @@
 // Every operator, one line each. ATTUNE_OPS(X) calls X(function, domain, name) where
-// `[[gnu::cold]] const OpDef& function();` is defined in the operator's file, with that domain and name. A definition is
-// made when a model first has its operator; cold functions lie on pages of their own: so that loading a model brings
+// `[[gnu::cold]] const OpDef& function();` is defined in the operator's file, with that domain and name. A definition
+// is made when a model first has its operator; cold functions lie on pages of their own: so that loading a model brings
 // little of the library into memory.
 #pragma once
 
