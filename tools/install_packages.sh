@@ -14,7 +14,7 @@ declare -A groups=(
   [test]=""
   [lint]="clang-tidy"
   [demo]="fonts-noto-cjk"
-  [clang]="clang"
+  [clang]="clang libclang-rt-dev"
 )
 # Ubuntu's package of this name only points to a snap; tests that need a browser are skipped there.
 if [ "$(. /etc/os-release && echo "$ID")" = debian ]; then
