@@ -69,18 +69,14 @@ class Scan : public Operator {
   /// `first`: the first state among the inputs.
   Scan(const Node& node, int first)
       : first_(first),
-        sequences_(static_cast<int>(node.attributes.require_int("num_scan_inputs"))),
+        sequences_(count_sequences(node, first)),
         states_(node.own_input_count() - first - sequences_),
         index_(subgraph_index(node, "body")),
         body_(node.attributes.require_graph("body")),
-        results_(static_cast<int>(body_->outputs().size()) - std::max(states_, 0)),
-        in_(node, first == 0 ? "scan_input_directions" : "directions", "scan_input_axes", std::max(sequences_, 0)),
+        results_(static_cast<int>(body_->outputs().size()) - states_),
+        in_(node, first == 0 ? "scan_input_directions" : "directions", "scan_input_axes", sequences_),
         out_(node, "scan_output_directions", "scan_output_axes", std::max(results_, 0)),
         scans_(static_cast<size_t>(std::max(node.output_count() - states_, 0))) {
-    if (sequences_ < 1 || states_ < 0) {
-      throw Error(ErrorCode::kInvalidGraph,
-                  fmt::format("{} scan inputs do not fit to {} inputs.", sequences_, node.own_input_count()));
-    }
     if (static_cast<int>(body_->inputs().size()) != states_ + sequences_ + node.captured()) {
       throw Error(ErrorCode::kInvalidGraph,
                   fmt::format("The body has {} inputs instead of {}.",
@@ -196,6 +192,15 @@ class Scan : public Operator {
   int index_;
 
  private:
+  static int count_sequences(const Node& node, int first) {
+    const int64_t count = node.attributes.require_int("num_scan_inputs");
+    if (count < 1 || count > node.own_input_count() - first) {
+      throw Error(ErrorCode::kInvalidGraph,
+                  fmt::format("{} scan inputs do not fit to {} inputs.", count, node.own_input_count()));
+    }
+    return static_cast<int>(count);
+  }
+
   static int scan_axis(int64_t axis, const Shape& shape, int batch) { return resolve_axis(axis, shape.rank() - batch); }
 
   int64_t sequence_length(InferContext& context) const {

@@ -106,6 +106,11 @@ ONNX_WRONG = [
         lambda node, opset, arrays: bool(attribute(node, "ceil_mode", 0)),
     ),
     Known(
+        ("MaxPool",),
+        "without strides it takes the padding as a pair for each axis",
+        lambda node, opset, arrays: len({int(pad) for pad in attribute(node, "pads", [])}) > 1,
+    ),
+    Known(
         ("ConvTranspose",),
         "with auto_pad SAME its result has another size than onnxruntime's and ONNX's text",
         lambda node, opset, arrays: _pads_to_the_same_size(node),

@@ -354,6 +354,14 @@ def test_deep_subgraphs_meet_a_limit() -> None:
             "3 scan inputs do not fit",
         ),
         (
+            "y = Scan<num_scan_inputs = 0, body = b (float s) => (float t) { t = Neg(s) }>(x)",
+            "0 scan inputs do not fit",
+        ),
+        (
+            "y = Scan<num_scan_inputs = 4294967297, body = b (float s) => (float t) { t = Neg(s) }>(x)",
+            "4294967297 scan inputs do not fit",
+        ),
+        (
             "y = If(c) <then_branch = a () => (float[N] u) { u = Neg(nowhere) }, "
             "else_branch = b () => (float[N] v) { v = Neg(x) }>",
             "'nowhere' is not a graph input",

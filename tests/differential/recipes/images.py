@@ -151,10 +151,10 @@ def resize(g: Graph, op: str) -> None:
     factors = [1.0, 1.0, *(g.pick(1.0, 2.0, 0.5, 3.0, 1.5, 0.6) for _ in x.shape[2:])]
     if min(math.floor(side * factor) for side, factor in zip(x.shape, factors, strict=True)) < 1:
         raise UnusableError("empty")
-    kind = "moves" if mode == "nearest" else "computes"
-    largest = 0 if kind == "moves" else float(np.max(np.abs(x.array), initial=0))  # of which weighted sums are made
     if not is_float(dtype) and mode != "nearest":
         return  # where a half is rounded to is each engine's own
+    kind = "moves" if mode == "nearest" else "computes"
+    largest = 0 if kind == "moves" else float(np.max(np.abs(x.array), initial=0))  # of which weighted sums are made
     scales = g.parameter(factors, np.float32)
     if g.opset < 11:
         g.node(op, [x, scales], kind=kind, mode=mode)
