@@ -86,8 +86,8 @@ class Shape {
   /// All dimensions are known.
   bool is_concrete() const;
 
-  /// The number of elements: 1 for a scalar. Throws Error(kInvalidArgument) when it exceeds 2^62 or a dimension is
-  /// negative.
+  /// The number of elements: 1 for a scalar. Throws Error(kInvalidArgument) when a dimension is negative, or those that
+  /// are not 0 multiply to more than 2^62.
   int64_t elements() const;
 
   /// The product of dimensions [from, to); no overflow check, for shapes whose elements() was checked.

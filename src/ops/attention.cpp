@@ -35,7 +35,7 @@ class Attention final : public Operator {
         kv_heads_(node.attributes.get_int("kv_num_heads", 0)),
         has_scale_(node.attributes.has("scale")),
         scale_(node.attributes.get_float("scale", 0.0F)),
-        softcap_(node.attributes.get_float("softcap", 0.0F)),
+        softcap_(read_softcap(node)),
         mode_(node.attributes.get_int("qk_matmul_output_mode", 0)),
         left_(node.attributes.get_int("left_window_size", -1)),
         right_(node.attributes.get_int("right_window_size", -1)) {
@@ -181,6 +181,12 @@ class Attention final : public Operator {
 
   static bool has(std::span<const TensorView> views, int i) {
     return static_cast<int>(views.size()) > i && views[static_cast<size_t>(i)].dims != nullptr;
+  }
+
+  /// Never denormal: that would be 0 for some threads and not for others, by their float mode.
+  static float read_softcap(const Node& node) {
+    const float softcap = node.attributes.get_float("softcap", 0.0F);
+    return softcap > 0.0F ? std::max(softcap, std::numeric_limits<float>::min()) : softcap;
   }
 
   static Heads heads_of(const Shape& shape, int64_t heads, std::string_view name) {

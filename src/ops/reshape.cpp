@@ -131,8 +131,9 @@ class Reshape final : public Operator {
     if (computed == 0 && certain && have != asked) throw_mismatch(shape, target);
     int64_t rest = kUnknownDim;
     if (computed == 1 && certain) {
-      if (asked == 0 || have % asked != 0) throw_mismatch(shape, target);
-      rest = have / asked;
+      const std::optional<int64_t> found = divide(known, known_target);
+      if (!found) throw_mismatch(shape, target);
+      rest = *found;
     } else if (computed == 1 && !opaque && symbols.rank() == 1 && have == asked) {
       rest = symbols[0];
     }
@@ -140,6 +141,22 @@ class Reshape final : public Operator {
       if (target[axis] == kUnknownDim) target[axis] = rest == kUnknownDim ? context.fresh_dim() : rest;
     }
     return target;
+  }
+
+  /// The dimension that is missing on the right. Where elements do not tell, because there are none and a dimension of
+  /// 0 stays, it is what the other dimensions leave over: {0, 1, 5} to {0, -1, 1} is as {2, 1, 5} to {2, -1, 1}.
+  static std::optional<int64_t> divide(const Shape& have, const Shape& asked) {
+    const auto zeros = [](const Shape& dims) { return std::count(dims.begin(), dims.end(), 0); };
+    const auto product = [](const Shape& dims) {
+      Shape others;
+      for (const int64_t dim : dims) {
+        if (dim != 0) others.push_back(dim);
+      }
+      return others.elements();
+    };
+    if (zeros(have) > zeros(asked)) return 0;
+    if (zeros(have) < zeros(asked) || product(have) % product(asked) != 0) return std::nullopt;
+    return product(have) / product(asked);
   }
 
   [[noreturn]] static void throw_mismatch(const Shape& shape, const Shape& target) {

@@ -27,6 +27,10 @@ TEST(Reshape, TakesTheTarget) {
       {{}, {1, 1}, {1, 1}},
       {{0, 3}, {3, 0, 5}, {}},
       {{0, 3}, {0, 3}, {0, 3}},
+      {{0, 3}, {3, -1}, {3, 0}},
+      {{0, 1, 5}, {0, -1, 1}, {0, 5, 1}},
+      {{0, 4, 6}, {0, 3, -1}, {0, 3, 8}},
+      {{0, 0, 5}, {0, -1}, {0, 0}},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.from.to_string());
@@ -61,6 +65,7 @@ TEST(Reshape, RefusesWhatDoesNotFit) {
       .input<int64_t>({1}, {4})
       .fails("cannot be reshaped to the requested shape. Input shape:{2,3}, requested shape:{4}");
   OpTest("Reshape").input(counted({2, 3})).input<int64_t>({2}, {4, -1}).fails("cannot be reshaped");
+  OpTest("Reshape").input<float>({0, 5}, {}).input<int64_t>({3}, {0, 2, -1}).fails("cannot be reshaped");
   OpTest("Reshape").input(counted({2, 3})).input<int64_t>({2}, {-1, -1}).fails("At most one dimension");
   OpTest("Reshape").input(counted({2, 3})).input<int64_t>({2}, {-2, 3}).fails("less than -1");
   OpTest("Reshape").input(counted({2, 3})).input<int64_t>({3}, {2, 3, 0}).fails("exceeds the dimension size");

@@ -14,7 +14,7 @@ class ReverseSequence final : public Operator {
  public:
   explicit ReverseSequence(const Node& node)
       : batch_axis_(node.attributes.get_int("batch_axis", 1)), time_axis_(node.attributes.get_int("time_axis", 0)) {
-    if (batch_axis_ + time_axis_ == 1 && batch_axis_ * time_axis_ == 0) return;
+    if ((batch_axis_ == 0 && time_axis_ == 1) || (batch_axis_ == 1 && time_axis_ == 0)) return;
     throw Error(ErrorCode::kInvalidGraph, "ReverseSequence: batch_axis and time_axis must be 0 and 1 or 1 and 0.");
   }
 

@@ -269,7 +269,7 @@ class Binder {
     for (size_t i = 0; i < program_.values.size(); ++i) {
       PlannedValue& value = segment_->values[i];
       if (program_.values[i].is_constant) {
-        value.place = Place::kConstant;
+        value = {Place::kConstant, static_cast<int>(i), 0};
       } else if (state_.bound[i]) {
         value = {Place::kBound, static_cast<int>(segment_->bound.size()), 0};
         segment_->bound.push_back(state_.bound[i]);
@@ -743,10 +743,13 @@ class Binder {
       TensorView& view = segment_->views[i];
       view = {nullptr, &segment_->shapes[i], value.type, value.layout, static_cast<uint8_t>(program_.block)};
       switch (segment_->values[i].place) {
-        case Place::kConstant:
-          // A packed constant has no memory of its own; a non-null pointer says that it is present.
-          view.data = value.constant ? const_cast<void*>(value.constant.raw()) : const_cast<ProgramValue*>(&value);
+        case Place::kConstant: {
+          // The value itself or one that it is a view of. A packed constant has no memory of its own; a non-null
+          // pointer says that it is present.
+          const ProgramValue& source = program_.values[static_cast<size_t>(segment_->values[i].index)];
+          view.data = source.constant ? const_cast<void*>(source.constant.raw()) : const_cast<ProgramValue*>(&source);
           break;
+        }
         case Place::kBound:
           view.data = const_cast<void*>(segment_->bound[static_cast<size_t>(segment_->values[i].index)].raw());
           break;

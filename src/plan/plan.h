@@ -20,7 +20,7 @@ namespace attune {
 /// Where a value's elements are while a segment runs.
 enum class Place : uint8_t {
   kNone,      ///< Not needed: nobody reads it.
-  kConstant,  ///< Program::values[i].constant.
+  kConstant,  ///< A constant, or a view of one: Program::values[index].constant.
   kInput,     ///< The caller's tensor.
   kOutput,    ///< An output tensor of the run.
   kRegion,    ///< The segment's region, at `offset`.
@@ -33,7 +33,7 @@ enum class Place : uint8_t {
 
 struct PlannedValue {
   Place place = Place::kNone;
-  int index = 0;      ///< Of the input, output, bound tensor, or tensor of the run.
+  int index = 0;      ///< Of the constant, input, output, bound tensor, or tensor of the run.
   size_t offset = 0;  ///< Into the region, or into the output's memory.
 };
 

@@ -42,6 +42,22 @@ Graph product_graph(bool overridable) {
   return graph;
 }
 
+/// y = -squeeze(c, axes) of a constant c = {2, 3} of shape {1, 2}; the axes are fed.
+Graph view_of_constant_graph() {
+  Graph graph;
+  graph.opsets[""] = 17;
+  graph.metadata.ir_version = 8;
+  Value* axes = graph.add_value("axes", DataType::kInt64, Shape{1});
+  graph.add_input(axes);
+  Value* c = graph.add_constant(Tensor::from_values<float>({1, 2}, {2.0F, 3.0F}), "c");
+  Value* squeezed = graph.add_value("squeezed", DataType::kFloat, Shape{2});
+  graph.add_node("Squeeze", {c, axes}, {squeezed});
+  Value* y = graph.add_value("y");
+  graph.add_node("Neg", {squeezed}, {y});
+  graph.add_output(y);
+  return graph;
+}
+
 /// A chain of matrix products that takes seconds.
 Graph long_graph() {
   constexpr int64_t kSize = 768;
@@ -288,6 +304,35 @@ TEST(Given, AxesThatDoNotFitAreRefused) {
   const std::vector<NamedTensor> feeds = {{"x", Tensor::allocate(DataType::kFloat, {1, 3, 4})},
                                           {"axes", Tensor::from_values<int64_t>({3}, {0, 1, 2})}};
   EXPECT_NE(text_of_failure([&] { session.run(feeds); }, ErrorCode::kFail).find("squeezed"), std::string::npos);
+}
+
+/// Runs flush denormal numbers to zero where they compute, but not where they plan.
+TEST(Run, ADenormalAttributeMeansTheSameEverywhere) {
+  Graph graph;
+  graph.opsets[""] = 23;
+  graph.metadata.ir_version = 11;
+  Value* x = graph.add_value("x", DataType::kFloat, Shape{1, 1, 3, 2});
+  graph.add_input(x);
+  Value* y = graph.add_value("y");
+  graph.add_node("Attention", {x, x, x}, {y})->attributes.set("softcap", 1e-45F);
+  graph.add_output(y);
+  InferenceSession session = session_of(graph);
+  const NamedTensor feed{"x", Tensor::from_values<float>({1, 1, 3, 2}, {9.0F, 2.0F, 3.0F, 4.0F, 0.0F, 6.0F})};
+  for (const float value : values_of(session.run({&feed, 1})[0]))
+    EXPECT_NEAR(value, 4.0F, 1e-5F);  // all weigh the same
+}
+
+TEST(Run, AViewOfAConstantIsWhereTheConstantIs) {
+  const Graph graph = view_of_constant_graph();
+  for (const GraphOptimizationLevel level : {GraphOptimizationLevel::kDisableAll, GraphOptimizationLevel::kEnableAll}) {
+    SessionOptions options;
+    options.graph_optimization_level = level;
+    InferenceSession session = session_of(graph, options);
+    const NamedTensor feed{"axes", Tensor::from_values<int64_t>({1}, {0})};
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_EQ(values_of(session.run({&feed, 1})[0]), (std::vector<float>{-2.0F, -3.0F}));
+    }
+  }
 }
 
 }  // namespace

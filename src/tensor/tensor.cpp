@@ -92,9 +92,9 @@ int64_t Shape::elements() const {
     too_many = too_many || (dim > 0 && count > kMaxElements / dim);
     if (!too_many && dim > 0) count *= dim;
   }
-  if (empty) return 0;
+  // Also where there are none because of a 0: code that steps through the other dimensions multiplies them.
   if (too_many) throw Error(ErrorCode::kInvalidArgument, fmt::format("Shape {} has too many elements.", to_string()));
-  return count;
+  return empty ? 0 : count;
 }
 
 int64_t Shape::product(int from, int to) const {

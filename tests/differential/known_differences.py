@@ -47,6 +47,8 @@ def _pads_to_the_same_size(node: NodeProto) -> bool:
     return str(attribute(node, "auto_pad", "NOTSET")).startswith("SAME")
 
 
+CUBIC = ("cubic", "bicubic")  # as versions name it
+
 ONNXRUNTIME_WRONG = [
     Known(
         ("AveragePool", "LpPool", "MaxPool"),
@@ -122,7 +124,17 @@ ONNX_WRONG = [
         lambda node, opset, arrays: arrays[0] is not None and arrays[0].ndim != 4,
     ),
     Known(("LRN",), "goes over as many channels as there are images"),
-    Known(("QLinearMatMul",), "rounds after it added the zero point, which moves the halves"),
+    Known(
+        ("GridSample",),
+        "has the weights of cubic interpolation in float",
+        lambda node, opset, arrays: _is_double(node, opset, arrays) and attribute(node, "mode", "") in CUBIC,
+    ),
+    Known(
+        ("Pad",),
+        "fills text with the number 0",
+        lambda node, opset, arrays: arrays[0] is not None and arrays[0].dtype.kind in "OU",
+    ),
+    Known(("QLinearConv", "QLinearMatMul"), "rounds after it added the zero point, which moves the halves"),
     Known(
         ("QuantizeLinear",),
         "divides integers by the scale cast to an integer",

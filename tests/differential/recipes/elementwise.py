@@ -77,8 +77,8 @@ def function(g: Graph, op: str) -> None:
         kind = "moves"
     # ONNX writes the constants of some functions in float, and so reads them whoever expands a function.
     precision = FLOAT if op in ("Gelu", "HardSwish", "Celu", "Erf", "Mish", "Selu") else None
-    # onnxruntime's sigmoid is 0 from where it is a rounding of 1, and it takes exp(x) - 1 for small x as well. Little is
-    # left of Gelu's x / 2 + x / 2 * erf(...) where x is far below zero.
+    # onnxruntime's sigmoid is 0 from where it is a rounding of 1, and it takes exp(x) - 1 for small x as well. Little
+    # is left of Gelu's x / 2 + x / 2 * erf(...) where x is far below zero.
     cancels = {"Sigmoid": 1, "Swish": 1, "Celu": 2, "Elu": 2, "Selu": 4}.get(op, 0)
     if op == "Gelu":
         cancels = float(np.max(np.abs(x.array), initial=0)) / 2
