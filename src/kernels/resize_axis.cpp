@@ -75,7 +75,8 @@ class AxisBuilder {
     const bool widened = spec.antialias && spec.mode != ResizeMode::kNearest && spec.scale < 1.0F;
     filter_scale_ = widened ? spec.scale : 1.0F;
     const float reach = spec.mode == ResizeMode::kCubic ? 2.0F : 1.0F;
-    support_ = std::min(reach / filter_scale_, static_cast<float>(spec.in_size) + 2.0F);
+    // An output is one pixel of at most in_size: a smaller scale comes with no outputs.
+    support_ = std::min(reach / filter_scale_, reach * static_cast<float>(spec.in_size) + 2.0F);
     axis_.in_size = spec.in_size;
     axis_.out_size = spec.out_size;
     if (spec.mode == ResizeMode::kNearest) {

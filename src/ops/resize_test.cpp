@@ -180,6 +180,17 @@ TEST(Resize, Antialiasing) {
       .output<float>({1, 1, 1, 2}, {-0.021315724F, 2.2341533F})
       .tolerance(1e-5, 1e-5)
       .run();
+  // The filter is four times as wide as the image; what lies outside counts as the border pixels.
+  OpTest("Resize", 19)
+      .attribute("mode", std::string("cubic"))
+      .attribute("antialias", int64_t{1})
+      .attribute("cubic_coeff_a", -0.5F)
+      .input<float>({1, 1, 1, 6}, {3, -4, -3, -2, -3, 3})
+      .no_input()
+      .input<float>({4}, {1, 1, 1, 1.0F / 6.0F})
+      .output<float>({1, 1, 1, 1}, {-0.6820029F})
+      .tolerance(1e-5, 1e-5)
+      .run();
 }
 
 TEST(Resize, AspectRatioOfChosenAxes) {

@@ -20,6 +20,11 @@ bool fuse(Rewriter& rewriter, Node& root, const Match& match) {
   const auto axis = axis_of(root, -1, rank);
   if (!axis || *axis != rank - 1) return refuse("the normalized axis is not the last");
   if (!same_shape(*x, *skip)) return refuse("the operands cannot be proven to have the same shape");
+  for (int i = 1; i < root.input_count(); ++i) {
+    // It could be made of the sum, which will come out of the same node.
+    const bool is_given = root.input(i) == nullptr || root.input(i)->producer() == nullptr;
+    if (!is_given) return refuse("the scale or the bias is computed");
+  }
   if (!rewriter.can_make(root, "SkipLayerNormalization", "attune", 1)) return false;
   Attributes attributes;
   attributes.set("epsilon", root.attributes.get_float("epsilon", 1e-5F));

@@ -183,6 +183,16 @@ TEST(FuseSkipLayerNormalization, WithTheSumReadElsewhere) {
   }
 }
 
+TEST(FuseSkipLayerNormalization, NotWithABiasMadeOfTheSum) {
+  const Shape shape{8};
+  const auto build = [&](GraphMaker& make) {
+    Value* sum = make.op("Add", {make.input("x", shape), make.input("skip", shape)}, {}, shape);
+    make.output(make.op("LayerNormalization", {sum, make.weights({8}), make.op("Relu", {sum}, {}, shape)}, {}, shape));
+  };
+  const Graph graph = check_levels(build, {{"x", shape}, {"skip", shape}});
+  EXPECT_EQ(count_ops(graph)["SkipLayerNormalization"], 0);
+}
+
 Value* transpose(GraphMaker& make, Value* x, const std::vector<int64_t>& perm) {
   Shape shape;
   for (const int64_t axis : perm) shape.push_back((*x->shape)[static_cast<int>(axis)]);

@@ -125,6 +125,24 @@ ONNX_WRONG = [
     ),
     Known(("LRN",), "goes over as many channels as there are images"),
     Known(
+        ("AveragePool",),
+        "without padding it makes room for the kernel as if it were not dilated",
+        lambda node, opset, arrays: attribute(node, "auto_pad", "NOTSET") == "VALID" and _dilates(node),
+    ),
+    Known(
+        ("ConvTranspose",),
+        "takes the first bias for every group",
+        lambda node, opset, arrays: int(attribute(node, "group", 1)) > 1 and len(arrays) > 2 and arrays[2] is not None,
+    ),
+    Known(
+        ("Resize",),
+        "with pytorch_half_pixel it does not take the first pixel where one is left, if it smooths",
+        lambda node, opset, arrays: (
+            attribute(node, "coordinate_transformation_mode", "") == "pytorch_half_pixel"
+            and bool(attribute(node, "antialias", 0))
+        ),
+    ),
+    Known(
         ("GridSample",),
         "has the weights of cubic interpolation in float",
         lambda node, opset, arrays: _is_double(node, opset, arrays) and attribute(node, "mode", "") in CUBIC,
