@@ -25,6 +25,8 @@ enum Input { kQuery, kKey, kValue, kMask, kPastKey, kPastValue, kKeyCounts };
 enum Output { kResult, kPresentKey, kPresentValue, kScores };
 enum ScoresMode { kRaw, kCapped, kMasked, kProbabilities };
 
+/// Wider than any sequence is long.
+constexpr int64_t kWidestWindow = int64_t{1} << 40;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 class Attention final : public Operator {
@@ -37,8 +39,8 @@ class Attention final : public Operator {
         scale_(node.attributes.get_float("scale", 0.0F)),
         softcap_(read_softcap(node)),
         mode_(node.attributes.get_int("qk_matmul_output_mode", 0)),
-        left_(node.attributes.get_int("left_window_size", -1)),
-        right_(node.attributes.get_int("right_window_size", -1)) {
+        left_(std::min(node.attributes.get_int("left_window_size", -1), kWidestWindow)),
+        right_(std::min(node.attributes.get_int("right_window_size", -1), kWidestWindow)) {
     if (mode_ < kRaw || mode_ > kProbabilities) {
       throw Error(ErrorCode::kInvalidGraph, fmt::format("qk_matmul_output_mode is {}, not 0 to 3.", mode_));
     }
@@ -354,6 +356,11 @@ class Attention final : public Operator {
     const int64_t keys = problem.attention.key_length;
     const TensorView mask = has(inputs, kMask) ? inputs[kMask] : TensorView{};
     const int64_t* counts = has(inputs, kKeyCounts) ? inputs[kKeyCounts].as<int64_t>() : nullptr;
+    for (int64_t sample = 0; counts != nullptr && sample < inputs[kKeyCounts].elements(); ++sample) {
+      if (counts[sample] >= 0 && counts[sample] <= keys) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("nonpad_kv_seqlen has {} for {} keys.", counts[sample], keys));
+    }
     for_ranges(parallel, problem.bias_batch * problem.bias_heads * queries,
                std::max<int64_t>(1, 32768 / std::max<int64_t>(keys, 1)), [&](int64_t begin, int64_t end, int) {
                  for (int64_t row = begin; row < end; ++row) {

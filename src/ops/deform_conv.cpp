@@ -94,8 +94,10 @@ class DeformConv final : public Operator {
   Problem resolve(const Shape& x, const Shape& w, const Shape& offset) const {
     Problem problem{{}, window_.resolve(0, w[2], x[2]), window_.resolve(1, w[3], x[3]), w[2] * w[3]};
     problem.output = Shape{x[0], w[0], problem.vertical.output, problem.horizontal.output};
-    const Shape wanted{x[0], offset_groups_ * problem.taps * 2, problem.output[2], problem.output[3]};
-    if (!(offset == wanted) || x[1] != w[1] * groups_ || w[0] % groups_ != 0 || x[1] % offset_groups_ != 0) {
+    const bool may_divide = std::max(groups_, offset_groups_) <= std::max<int64_t>(x[1], 1);
+    const Shape wanted{x[0], may_divide ? offset_groups_ * problem.taps * 2 : 0, problem.output[2], problem.output[3]};
+    if (!may_divide || !(offset == wanted) || x[1] != w[1] * groups_ || w[0] % groups_ != 0 ||
+        x[1] % offset_groups_ != 0) {
       throw Error(ErrorCode::kInvalidGraph,
                   fmt::format("DeformConv: X {}, W {}, offset {} with group {} and offset_group {}.", x.to_string(),
                               w.to_string(), offset.to_string(), groups_, offset_groups_));

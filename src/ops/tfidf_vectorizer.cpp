@@ -34,6 +34,8 @@ class TfIdfVectorizer final : public Operator {
     if (least_ < 1 || most_ < least_ || skips_ < 0) {
       fail(fmt::format("n-grams of {} to {} with {} skips", least_, most_, skips_));
     }
+    // No text is as long: more is the same, and products of them stay numbers.
+    for (int64_t* number : {&least_, &most_, &skips_}) *number = std::min(*number, int64_t{1} << 31);
     const auto indexes = node.attributes.require_ints("ngram_indexes");
     for (const int64_t index : indexes) {
       if (index < 0 || index >= int64_t{1} << 31) fail(fmt::format("the n-gram index {}", index));

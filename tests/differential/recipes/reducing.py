@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..element_types import FLOAT, FLOATS, is_float
-from ..graph import Graph, Value
+from ..graph import Graph, UnusableError, Value
 from .recipe import recipe
 
 REDUCTIONS = (
@@ -129,7 +129,13 @@ def mean_variance_normalization(g: Graph, op: str) -> None:
     axes = sorted(k % 4 for k in g.axes(4, 2)) if g.chance(0.6) else [0, 2, 3]
     # The square of the mean is taken off the mean of the squares: with few elements, alike, nothing is left of it.
     x = g.fresh(g.dtype(op, "T"), (3, g.within(1, 3), 4, 5))
-    g.node(op, [x], cancels=1, **({"axes": axes} if axes != [0, 2, 3] else {}))
+    wide = x.array.astype(np.float64)
+    variance = wide.var(tuple(axes), keepdims=True)
+    if not variance.all():
+        raise UnusableError("no variance")
+    lost = (wide**2).mean(tuple(axes), keepdims=True) / variance * np.abs(wide - wide.mean(tuple(axes), keepdims=True))
+    cancels = max(1.0, float(np.max(lost / np.sqrt(variance))))
+    g.node(op, [x], cancels=cancels, **({"axes": axes} if axes != [0, 2, 3] else {}))
 
 
 @recipe("LRN")
