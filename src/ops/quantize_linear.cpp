@@ -60,7 +60,7 @@ class ScaleMap {
     if (scale.rank() == 1 && block_size == 0) {
       fits = agrees(scale[0], extent_);
     } else {
-      block_ = block_size;
+      block_ = std::min(block_size, int64_t{1} << 40);  // more than any axis has
       fits = block_size > 0 && scale.rank() == x.rank();
       for (int i = 0; fits && i < x.rank(); ++i) {
         if (!is_known(x[i]) || !is_known(scale[i])) continue;
