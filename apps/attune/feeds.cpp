@@ -256,14 +256,15 @@ std::map<std::string, Shape> resolve_shapes(const FeedFlags& flags, std::span<co
     }
     Shape shape;
     for (size_t axis = 0; axis < input.shape.size(); ++axis) {
-      if (const auto* size = std::get_if<int64_t>(&input.shape[axis])) {
-        shape.push_back(*size);
+      if (const auto* fixed = std::get_if<int64_t>(&input.shape[axis])) {
+        shape.push_back(*fixed);
         continue;
       }
       const auto& symbol = std::get<std::string>(input.shape[axis]);
-      auto bound = sizes.find(symbol);
-      if (bound == sizes.end() && !symbol.empty()) bound = sizes.emplace(symbol, usual_size(input, axis)).first;
-      shape.push_back(bound != sizes.end() ? bound->second : usual_size(input, axis));
+      const auto bound = sizes.find(symbol);
+      const int64_t size = bound != sizes.end() ? bound->second : usual_size(input, axis);
+      if (!symbol.empty()) sizes.try_emplace(symbol, size);
+      shape.push_back(size);
     }
     shapes[input.name] = shape;
   }

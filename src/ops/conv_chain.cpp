@@ -118,10 +118,7 @@ class ConvChain final : public Operator {
   double flops(std::span<const TensorView> inputs, std::span<const TensorView>) const override {
     double sum = 0;
     const Shapes shapes = shapes_for(inputs[0]);
-    for (int k = 0; k < count_; ++k) {
-      const kernels::ConvShape& shape = shapes[at(k)].shape;
-      sum += 2 * row_products(shape) * static_cast<double>(shape.batch * shape.out_h());
-    }
+    for (int k = 0; k < count_; ++k) sum += ops::layer_flops(shapes[at(k)].shape);
     return sum;
   }
 
@@ -154,17 +151,6 @@ class ConvChain final : public Operator {
     return shapes;
   }
 
-  /// Multiply-adds for a row of a layer's output.
-  static double row_products(const kernels::ConvShape& shape) {
-    const int64_t terms = shape.in_channels / shape.groups * shape.kernel_h * shape.kernel_w;
-    return static_cast<double>(shape.out_w() * shape.out_channels) * static_cast<double>(terms);
-  }
-
-  /// The floats of a row of the image that a layer gives.
-  static int64_t row_floats(const kernels::ConvShape& shape) {
-    return kernels::blocked_size(1, shape.out_channels, 1, shape.out_w(), kernels::block_channels());
-  }
-
   /// The rows of a layer's input that `rows` neighbouring rows of its output read; 0 rows: those that two neighbours
   /// have in common.
   static int64_t rows_read(const kernels::ConvShape& shape, int64_t rows) {
@@ -189,7 +175,7 @@ class ConvChain final : public Operator {
       int64_t image_floats = 0;
       int64_t row_floats_per_row = 0;
       for (int k = first; k + 1 < count_; ++k) {
-        const int64_t floats = row_floats(shapes[at(k)].shape) * shapes[at(k)].shape.out_h();
+        const int64_t floats = ops::output_row_floats(shapes[at(k)].shape) * shapes[at(k)].shape.out_h();
         image_floats += floats;
         row_floats_per_row += floats / last.out_h();
       }
@@ -215,8 +201,8 @@ class ConvChain final : public Operator {
     int64_t rows = 0;
     for (int k = count_ - 1; k >= first; --k) {
       const kernels::ConvShape& shape = shapes[at(k)].shape;
-      twice += row_products(shape) * static_cast<double>(rows);
-      all += row_products(shape) * static_cast<double>(shape.out_h());
+      twice += ops::row_products(shape) * static_cast<double>(rows);
+      all += ops::row_products(shape) * static_cast<double>(shape.out_h());
       rows = k > first ? rows_read(shape, rows) : 0;
     }
     if (threads == 1) return 1;
@@ -233,12 +219,12 @@ class ConvChain final : public Operator {
     Workspace workspace;
     for (int k = 0; k < cut.first && k + 1 < count_; ++k) {
       const kernels::ConvShape& shape = shapes[at(k)].shape;
-      workspace.whole[at(k)] = cursor.take(shape.batch * shape.out_h() * row_floats(shape));
+      workspace.whole[at(k)] = cursor.take(shape.batch * shape.out_h() * ops::output_row_floats(shape));
     }
     if (cut.first == count_) return workspace;
     const PerLayer<int64_t> rows = stripe_rows(shapes, cut.first, cut.rows);
     for (int k = cut.first; k + 1 < count_; ++k) {
-      workspace.thread_floats += padded(rows[at(k)] * row_floats(shapes[at(k)].shape));
+      workspace.thread_floats += padded(rows[at(k)] * ops::output_row_floats(shapes[at(k)].shape));
     }
     workspace.stripes = cursor.take(workspace.thread_floats * threads);
     return workspace;
@@ -256,8 +242,8 @@ class ConvChain final : public Operator {
     for (int k = cut.first; k < last; ++k) {
       const kernels::ConvShape& shape = shapes[at(k)].shape;
       const int64_t blocks = kernels::count_blocks(shape.out_channels, kernels::block_channels());
-      stripes[at(k)] = RowStripe(memory, 1, blocks, capacity[at(k)], row_floats(shape) / blocks);
-      memory += padded(capacity[at(k)] * row_floats(shape));
+      stripes[at(k)] = RowStripe(memory, 1, blocks, capacity[at(k)], ops::output_row_floats(shape) / blocks);
+      memory += padded(capacity[at(k)] * ops::output_row_floats(shape));
     }
     kernels::ConvEpilogue end = epilogues[at(last)];
     if (end.residual.data != nullptr) end.residual.data += image * end.residual.image_stride;
@@ -279,8 +265,7 @@ class ConvChain final : public Operator {
       ConstImage from = own_in;
       for (int k = cut.first; k < last; ++k) {
         RowStripe& stripe = stripes[at(k)];
-        stripe.advance(wanted[at(k)].begin);
-        const RowRange fresh = stripe.extend(wanted[at(k)].end);
+        const RowRange fresh = stripe.move_to(wanted[at(k)]);
         compute(k, from, stripe.image(), epilogues[at(k)], fresh);
         from = kernels::as_const(stripe.image());
       }

@@ -84,12 +84,9 @@ class ConvPool final : public Operator {
 
   double flops(std::span<const TensorView> inputs, std::span<const TensorView>) const override {
     const Plan plan = make_plan(inputs[0]);
-    const kernels::ConvShape& conv = plan.conv.shape;
     const kernels::PoolShape& pool = plan.pool.shape;
-    const auto sums = static_cast<double>(conv.batch * conv.out_channels * conv.out_h() * conv.out_w());
-    const int64_t terms = conv.in_channels / conv.groups * conv.kernel_h * conv.kernel_w;
     const auto pooled = static_cast<double>(pool.batch * pool.channels * pool.out_h * pool.out_w);
-    return 2 * sums * static_cast<double>(terms) + pooled * static_cast<double>(pool.kernel_h * pool.kernel_w);
+    return ops::layer_flops(plan.conv.shape) + pooled * static_cast<double>(pool.kernel_h * pool.kernel_w);
   }
 
  private:
@@ -114,7 +111,7 @@ class ConvPool final : public Operator {
     const kernels::ConvShape& conv = plan.conv.shape;
     plan.pool = pool_layer_->layer_for({conv.batch, conv.out_channels, conv.out_h(), conv.out_w()});
     const kernels::PoolShape& pool = plan.pool.shape;
-    plan.row_floats = kernels::blocked_size(1, conv.out_channels, 1, conv.out_w(), kernels::block_channels());
+    plan.row_floats = ops::output_row_floats(conv);
     const int64_t row_bytes = plan.row_floats * static_cast<int64_t>(sizeof(float));
     // Bands end where Winograd's tiles do.
     const int64_t tile_rows = kTileRows * conv.dilation_h;
@@ -148,8 +145,7 @@ class ConvPool final : public Operator {
     for (int64_t row = 0; row < pool.out_h; row += plan.rows) {
       const RowRange rows{row, std::min(row + plan.rows, pool.out_h)};
       const RowRange wanted = kernels::pool_input_rows(pool, rows);
-      stripe.advance(wanted.begin);
-      const RowRange fresh = stripe.extend(wanted.end);
+      const RowRange fresh = stripe.move_to(wanted);
       kernels::run_conv(conv, plan.conv.kernel, plan.conv.packed, in, stripe.image(), epilogue, fresh, workspace.kernel,
                         parallel);
       kernels::run_pool(pool, plan.pool.kind, kernels::ImageLayout::kBlocked, kernels::as_const(stripe.image()), out,

@@ -18,20 +18,15 @@ class RowStripe {
   RowStripe(float* data, int64_t images, int64_t blocks, int64_t capacity, int64_t row_floats)
       : data_(data), planes_(images * blocks), blocks_(blocks), plane_(capacity * row_floats), row_(row_floats) {}
 
-  /// Drops the rows before `begin`.
-  void advance(int64_t begin) {
-    if (begin <= begin_) return;
-    for (int64_t plane = 0; begin < end_ && plane < planes_; ++plane) {
-      float* rows = data_ + plane * plane_;
-      std::memmove(rows, rows + (begin - begin_) * row_, static_cast<size_t>((end_ - begin) * row_) * sizeof(float));
+  /// Drops the rows before `wanted`; returns those up to its end that are not there yet, which count as there from now
+  /// on.
+  kernels::RowRange move_to(kernels::RowRange wanted) {
+    if (wanted.begin > begin_) {
+      drop_rows(wanted.begin - begin_);
+      begin_ = wanted.begin;
+      end_ = std::max(begin_, end_);
     }
-    begin_ = begin;
-    end_ = std::max(begin, end_);
-  }
-
-  /// The rows before `end` that are not there yet; they count as there from now on.
-  kernels::RowRange extend(int64_t end) {
-    const kernels::RowRange fresh{end_, std::max(end_, end)};
+    const kernels::RowRange fresh{end_, std::max(end_, wanted.end)};
     end_ = fresh.end;
     return fresh;
   }
@@ -40,6 +35,14 @@ class RowStripe {
   kernels::Image image() const { return {data_ - begin_ * row_, blocks_ * plane_, plane_, row_}; }
 
  private:
+  void drop_rows(int64_t count) {
+    const int64_t kept = end_ - begin_ - count;
+    for (int64_t plane = 0; kept > 0 && plane < planes_; ++plane) {
+      float* rows = data_ + plane * plane_;
+      std::memmove(rows, rows + count * row_, static_cast<size_t>(kept * row_) * sizeof(float));
+    }
+  }
+
   float* data_ = nullptr;
   int64_t planes_ = 0;
   int64_t blocks_ = 0;
