@@ -64,7 +64,7 @@ class LpNormalization final : public Operator {
   int64_t p_;
 };
 
-/// (x - mean) / sqrt(variance + 1e-9) over the axes.
+/// (x - mean) / (sqrt(variance) + 1e-9) over the axes.
 class MeanVarianceNormalization final : public Operator {
  public:
   explicit MeanVarianceNormalization(const Node& node) : axes_{0, 2, 3} {
@@ -102,7 +102,7 @@ class MeanVarianceNormalization final : public Operator {
       std::transform(y.as<T>(), y.as<T>() + y.elements(), squares.values<T>().begin(), [](T v) { return v * v; });
       reduce(ReduceKind::kMean, x.type, squares.raw(), x.shape(), mask, power.raw(), context.parallel());
       if (!scales_) return;
-      combine<T>(context, y, power, y, [](T value, T variance) { return value / std::sqrt(variance + T(1e-9)); });
+      combine<T>(context, y, power, y, [](T value, T variance) { return value / (std::sqrt(variance) + T(1e-9)); });
     });
   }
 

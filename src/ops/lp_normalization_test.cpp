@@ -20,6 +20,12 @@ TEST(MeanVarianceNormalization, OverAxes) {
       .input<float>({1, 2}, {1, 3})
       .output<float>({1, 2}, {-1, 1})
       .run();
+  // 1e-9 is added to the deviation, not to the variance, where it would be half of it here.
+  OpTest("MeanVarianceNormalization", 13)
+      .attribute("axes", std::vector<int64_t>{1})
+      .input<float>({1, 2}, {-0x1p-15F, 0x1p-15F})
+      .output<float>({1, 2}, {-1 / (1 + 1e-9F * 0x1p15F), 1 / (1 + 1e-9F * 0x1p15F)})
+      .run();
   OpTest("MeanVarianceNormalization", 13).input<float>({1, 2}, {1, 3}).fails("axis");
 }
 

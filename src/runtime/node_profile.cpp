@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/thread.h"
@@ -23,7 +24,7 @@ struct Work {
   int64_t last_ticks = 0;
   int64_t busy_ticks = 0;
   int64_t tasks = 0;
-  uint64_t call = 0;  ///< The for_each that it worked for last.
+  uint64_t call = 0;  ///< The for_each that it worked for last; they are counted from 1.
 
   void add_stretch(int64_t first, int64_t last, int64_t count) {
     first_ticks = tasks == 0 ? first : std::min(first_ticks, first);
@@ -73,19 +74,21 @@ class NodeProfile::Watch final : public Parallel {
   int threads() const override { return inner_.threads(); }
 
   void for_each(int64_t count, FunctionRef<void(int64_t index, int thread)> task) override {
+    const uint64_t call = ++calls_;
     const int64_t start = read_ticks();
     if (inner_.threads() == 1) {
       inner_.for_each(count, task);
       const int64_t end = read_ticks();
-      work_of(slots_[0]).add_stretch(start, end, count);
+      Work& work = work_of(slots_[0], node_);
+      work.call = call;
+      work.add_stretch(start, end, count);
       shared_ticks += end - start;
     } else {
-      ++calls_;
-      inner_.for_each(count, [&](int64_t index, int thread) {
+      // By value: a thread then reads what is captured, as it must, and no cache line besides that the caller wrote.
+      inner_.for_each(count, [task, call, node = node_, slots = slots_.data()](int64_t index, int thread) {
         // A thread takes one task after the other: the end of one is the beginning of the next.
-        Work& work = work_of(slots_[static_cast<size_t>(thread)]);
-        const int64_t first = work.call == calls_ ? work.last_ticks : read_ticks();
-        work.call = calls_;
+        Work& work = work_of(slots[thread], node);
+        const int64_t first = std::exchange(work.call, call) == call ? work.last_ticks : read_ticks();
         task(index, thread);
         work.add_stretch(first, read_ticks(), 1);
       });
@@ -98,18 +101,17 @@ class NodeProfile::Watch final : public Parallel {
   std::span<const Work> collect() {
     all_.clear();
     for (const Slot& slot : slots_) {
-      if (slot.first.thread_id != 0) collect(slot.first);
+      if (slot.first.call <= node_) continue;
+      collect(slot.first);
       for (const Work& work : slot.others) collect(work);
     }
     std::sort(all_.begin(), all_.end(), [](const Work& a, const Work& b) { return a.thread_id < b.thread_id; });
     return all_;
   }
 
-  void clear() {
-    for (Slot& slot : slots_) {
-      slot.first.thread_id = 0;
-      slot.others.clear();
-    }
+  /// Another node. The slots are left to their threads: writing them here would take their cache lines away.
+  void begin() {
+    node_ = calls_;
     block_sizes.clear();
     shared_ticks = 0;
   }
@@ -121,17 +123,19 @@ class NodeProfile::Watch final : public Parallel {
   static constexpr size_t kMostBlocks = 16;
 
   struct alignas(128) Slot {  // two cache lines, which are fetched together: its thread writes after each task
-    Work first;               // of thread 0 while nobody worked
-    std::vector<Work> others;
+    Work first;
+    std::vector<Work> others;  // for the same node as `first`
   };
 
-  static Work& work_of(Slot& slot) {
+  /// The calling thread's, new where the slot is of a node before, whose calls went up to `node`.
+  static Work& work_of(Slot& slot, uint64_t node) {
     const int64_t thread_id = current_thread_id();
-    if (slot.first.thread_id == thread_id) return slot.first;
-    if (slot.first.thread_id == 0) {
+    if (slot.first.call <= node) {
       slot.first = {.thread_id = thread_id, .cpu = current_cpu()};
+      if (!slot.others.empty()) slot.others.clear();
       return slot.first;
     }
+    if (slot.first.thread_id == thread_id) return slot.first;
     for (Work& work : slot.others) {
       if (work.thread_id == thread_id) return work;
     }
@@ -152,6 +156,7 @@ class NodeProfile::Watch final : public Parallel {
   std::vector<Slot> slots_;
   std::vector<Work> all_;
   uint64_t calls_ = 0;  // of for_each
+  uint64_t node_ = 0;   // calls before the node began
 };
 
 NodeProfile::NodeProfile(Profiler& profiler, Parallel& inner)
@@ -160,7 +165,7 @@ NodeProfile::NodeProfile(Profiler& profiler, Parallel& inner)
 NodeProfile::~NodeProfile() = default;
 
 void NodeProfile::begin() {
-  watch_->clear();
+  watch_->begin();
   start_ticks_ = read_ticks();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,6 +20,8 @@ namespace attune::fuzz {
 constexpr int64_t kMostElements = 1 << 12;
 constexpr size_t kMostBytes = size_t{1} << 22;
 constexpr double kMostFlops = 1e7;
+/// What ends a Loop without an end. A step that does not look at the clock goes on until the fuzzer calls it a hang.
+constexpr std::chrono::seconds kMostTime{2};
 
 /// The described input with unknown dimensions as 2, and elements that cover zero, negative and large numbers where
 /// they are read as such; false when it is large.
@@ -60,12 +63,14 @@ inline void run_if_small(InferenceSession& session) {
     shapes[feed.name] = feed.tensor.shape();
     feeds.push_back(std::move(feed));
   }
+  RunOptions options;
+  options.timeout = kMostTime;
   const PlanReport plan = session.plan_report(shapes);
   if (plan.region_bytes > kMostBytes || plan.output_bytes > kMostBytes || plan.flops > kMostFlops) return;
   for (NamedTensor& feed : feeds) {
     if (!plan.is_complete || feed.tensor.elements() == 1) make_small(feed.tensor);
   }
-  session.run(feeds);
+  session.run(feeds, {}, options);
 }
 
 /// Loads the model and runs it; attune::Error is a fine end.

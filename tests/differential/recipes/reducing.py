@@ -43,7 +43,12 @@ def reduction(g: Graph, op: str) -> None:
             attributes["noop_with_empty_axes"] = g.within(0, 1)
     # A mean of integers is cut off, and a logarithm of them rounds.
     moves = op in ("ReduceMax", "ReduceMin") or not is_float(x.dtype)
-    g.node(op, operands, kind="moves" if moves else "computes", **attributes)
+    # A long sum that is taken one element after the other is off by the root of their number (a random walk).
+    cancels = 0.0
+    if op in ("ReduceMean", "ReduceSum") and not moves and x.array.size > 1024:
+        total = float(np.sum(np.abs(x.array.astype(np.float64)))) * x.array.size**0.5 / 16
+        cancels = total if op == "ReduceSum" else total / x.array.size
+    g.node(op, operands, kind="moves" if moves else "computes", cancels=cancels, **attributes)
 
 
 @recipe("Softmax", "LogSoftmax")
@@ -98,7 +103,10 @@ def group_normalization(g: Graph, op: str) -> None:
     channels = groups * g.within(1, 4)
     x = g.operand(g.dtype(op, "T"), (g.within(1, 2), channels, *(g.within(1, 5) for _ in range(g.within(1, 3)))))
     scale, bias = scale_like(g, x.dtype, (channels,)), g.operand(x.dtype, (channels,))
-    g.node(op, [x, scale, bias], precision=FLOAT, num_groups=groups, epsilon=1e-3)
+    # The mean is taken off in float, and what that rounds is divided by the group's deviation.
+    group = x.array.astype(np.float64).reshape(x.shape[0], groups, -1)
+    cancels = 2 * float(np.max(np.abs(group).max(-1) / np.sqrt(group.var(-1) + 1e-3)))
+    g.node(op, [x, scale, bias], precision=FLOAT, cancels=cancels, num_groups=groups, epsilon=1e-3)
 
 
 @recipe("InstanceNormalization")
