@@ -268,28 +268,36 @@ class RoiAlign final : public Operator {
     const int64_t down = sample_count(bin_height);
     const int64_t across = sample_count(bin_width);
     const T count = static_cast<T>(std::max<int64_t>(down * across, 1));
-    std::vector<Corners<T>> corners(static_cast<size_t>(down * across));
+    std::vector<Corners<T>> corners(static_cast<size_t>(across));  // of one row of samples
+    std::vector<T> results(static_cast<size_t>(channels));
     for (int64_t bin = 0; bin < height_ * width_; ++bin) {
-      for (int64_t i = 0; i < down * across; ++i) {
-        const int64_t bin_row = bin / width_;
-        const int64_t sample_row = i / across;
-        const T y = top + static_cast<T>(bin_row) * bin_height +
-                    (static_cast<T>(sample_row) + T(0.5)) * bin_height / static_cast<T>(down);
-        const T x = left + static_cast<T>(bin % width_) * bin_width +
-                    (static_cast<T>(i % across) + T(0.5)) * bin_width / static_cast<T>(across);
-        corners[static_cast<size_t>(i)] = corners_at(y, x, rows, columns);
-      }
-      for (int64_t c = 0; c < channels; ++c) {
-        const T* image = in + c * rows * columns;
-        T result{0};
-        for (size_t i = 0; i < corners.size(); ++i) {
-          if (is_max_) {
-            const T value = corners[i].largest(image);
-            result = i == 0 ? value : std::max(result, value);
-          } else {
-            result += corners[i].interpolate(image);
+      std::fill(results.begin(), results.end(), T{0});
+      for (int64_t row = 0; row < (across > 0 ? down : 0); ++row) {
+        const T y = top + static_cast<T>(bin / width_) * bin_height +
+                    (static_cast<T>(row) + T(0.5)) * bin_height / static_cast<T>(down);
+        // All samples of a row beyond the image are 0, as the first is.
+        const int64_t taken = is_near(y, rows) ? across : 1;
+        for (int64_t i = 0; i < taken; ++i) {
+          const T x = left + static_cast<T>(bin % width_) * bin_width +
+                      (static_cast<T>(i) + T(0.5)) * bin_width / static_cast<T>(across);
+          corners[static_cast<size_t>(i)] = corners_at(y, x, rows, columns);
+        }
+        for (int64_t c = 0; c < channels; ++c) {
+          const T* image = in + c * rows * columns;
+          T& result = results[static_cast<size_t>(c)];
+          for (int64_t i = 0; i < taken; ++i) {
+            const Corners<T>& corner = corners[static_cast<size_t>(i)];
+            if (is_max_) {
+              const T value = corner.largest(image);
+              result = row == 0 && i == 0 ? value : std::max(result, value);
+            } else {
+              result += corner.interpolate(image);
+            }
           }
         }
+      }
+      for (int64_t c = 0; c < channels; ++c) {
+        const T result = results[static_cast<size_t>(c)];
         out[c * height_ * width_ + bin] = is_max_ ? result : result / count;
       }
     }
@@ -303,11 +311,16 @@ class RoiAlign final : public Operator {
     return count > T{0} ? static_cast<int64_t>(std::min(count, kMost)) : 0;
   }
 
+  template <class T>
+  static bool is_near(T place, int64_t side) {
+    return place >= T{-1} && place <= static_cast<T>(side);
+  }
+
   /// The border pixel continues for one pixel; zero beyond.
   template <class T>
   static Corners<T> corners_at(T y, T x, int64_t rows, int64_t columns) {
     Corners<T> corners;
-    if (!(y >= T{-1} && x >= T{-1} && y <= static_cast<T>(rows) && x <= static_cast<T>(columns))) return corners;
+    if (!is_near(y, rows) || !is_near(x, columns)) return corners;
     y = std::clamp(y, T{0}, static_cast<T>(rows - 1));
     x = std::clamp(x, T{0}, static_cast<T>(columns - 1));
     const auto top = static_cast<int64_t>(y);
