@@ -21,7 +21,7 @@ install(FILES ${PROJECT_BINARY_DIR}/attuneConfig.cmake ${PROJECT_BINARY_DIR}/att
 # know to ask for --static. The prefix is found from where the file is, so that an installation can be moved.
 get_target_property(ATTUNE_TYPE attune TYPE)
 if(ATTUNE_TYPE STREQUAL "STATIC_LIBRARY")
-  set(ATTUNE_PC_REQUIRES "Requires: libhwy, re2, libutf8proc")
+  set(ATTUNE_PC_REQUIRES "Requires: fmt, libhwy, re2, libutf8proc")
   set(ATTUNE_PC_THREADS " -pthread")
 endif()
 file(RELATIVE_PATH ATTUNE_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

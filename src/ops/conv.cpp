@@ -43,13 +43,11 @@ class Conv final : public Operator, public PacksConstants, public IsConvLayer {
  public:
   explicit Conv(const Node& node)
       : window_(Window::parse(node)),
-        groups_(node.attributes.get_int("group", 1)),
+        groups_(parse_groups(node)),
         activation_(parse_activation(node)),
         is_fused_(!node.domain.empty()),
         allow_winograd_(node.attributes.get_int(kDirectSums, 0) == 0),
-        factors_(node.attributes.get_tensor(kWeightFactors)) {
-    if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
-  }
+        factors_(node.attributes.get_tensor(kWeightFactors)) {}
 
   void infer(InferContext& context) const override {
     if (is_fused_ && context.has_shape(1) && context.shape(1).rank() > 4) {

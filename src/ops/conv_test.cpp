@@ -209,6 +209,7 @@ TEST(Conv, InvalidModels) {
       .input(random_floats({3, 2, 1, 1}, 2))
       .fails("not divisible by group");
   OpTest("Conv").attribute("group", int64_t{0}).input(x).input(random_floats({3, 2, 1, 1}, 2)).fails("group is 0");
+  OpTest("Conv").attribute("group", int64_t{1} << 62).input(x).input(random_floats({3, 2, 1, 1}, 2)).fails("group is");
   OpTest("Conv")
       .attribute("strides", std::vector<int64_t>{1})
       .input(x)

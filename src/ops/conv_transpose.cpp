@@ -36,13 +36,11 @@ class ConvTranspose final : public Operator, public PacksConstants {
  public:
   explicit ConvTranspose(const Node& node)
       : window_(Window::parse(node)),
-        groups_(node.attributes.get_int("group", 1)),
+        groups_(parse_groups(node)),
         output_padding_(parse_sizes(node, "output_padding")),
         output_shape_(parse_sizes(node, "output_shape")),
         activation_(parse_activation(node)),
-        is_fused_(!node.domain.empty()) {
-    if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
-  }
+        is_fused_(!node.domain.empty()) {}
 
   void infer(InferContext& context) const override {
     if (is_fused_ && context.has_shape(1) && context.shape(1).rank() > 4) {

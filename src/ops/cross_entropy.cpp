@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -121,8 +122,8 @@ class CrossEntropy final : public Operator {
 
   template <class T>
   static double log_sum_exp(const T* scores, int64_t classes, int64_t stride) {
-    double largest = static_cast<double>(scores[0]);
-    for (int64_t c = 1; c < classes; ++c) largest = std::max(largest, static_cast<double>(scores[c * stride]));
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t c = 0; c < classes; ++c) largest = std::max(largest, static_cast<double>(scores[c * stride]));
     double sum = 0.0;
     for (int64_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(scores[c * stride]) - largest);
     return largest + std::log(sum);

@@ -39,6 +39,7 @@ TEST(SoftmaxCrossEntropyLoss, LogProbabilities) {
       .input<int32_t>({1, 2}, {2, 0})
       .output<double>({1, 2}, {std::log(3.0), std::log(3.0)})
       .run();
+  OpTest("SoftmaxCrossEntropyLoss", 13).input<float>({2, 0}, {}).input<int64_t>({2}, {0, 1}).fails("of 0 classes");
 }
 
 }  // namespace

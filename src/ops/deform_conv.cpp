@@ -36,13 +36,7 @@ struct Corners {
 class DeformConv final : public Operator {
  public:
   explicit DeformConv(const Node& node)
-      : window_(Window::parse(node)),
-        groups_(node.attributes.get_int("group", 1)),
-        offset_groups_(node.attributes.get_int("offset_group", 1)) {
-    if (groups_ < 1 || offset_groups_ < 1) {
-      throw Error(ErrorCode::kInvalidGraph, "DeformConv: group and offset_group must be positive.");
-    }
-  }
+      : window_(Window::parse(node)), groups_(parse_groups(node)), offset_groups_(parse_groups(node, "offset_group")) {}
 
   void infer(InferContext& context) const override {
     context.set_output_type(0, context.type(0));

@@ -211,9 +211,7 @@ class MatMulIntegers final : public Operator {
 template <const Places& kPlaces>
 class ConvIntegers final : public Operator {
  public:
-  explicit ConvIntegers(const Node& node) : window_(Window::parse(node)), groups_(node.attributes.get_int("group", 1)) {
-    if (groups_ < 1) throw Error(ErrorCode::kInvalidGraph, fmt::format("group is {}.", groups_));
-  }
+  explicit ConvIntegers(const Node& node) : window_(Window::parse(node)), groups_(parse_groups(node)) {}
 
   void infer(InferContext& context) const override {
     const DataType type = product_type<kPlaces>(context);

@@ -19,9 +19,10 @@ AutoPad parse_auto_pad(const Node& node) {
   throw Error(ErrorCode::kInvalidGraph, fmt::format("Unknown auto_pad '{}'.", name));
 }
 
+// Sizes beyond this overflow what is computed from them and belong to no real model.
+constexpr int64_t kMost = int64_t{1} << 31;
+
 std::vector<int64_t> parse_list(const Node& node, std::string_view name, int64_t least) {
-  // Sizes beyond this overflow what is computed from them and belong to no real model.
-  constexpr int64_t kMost = int64_t{1} << 31;
   const auto values = node.attributes.get_ints(name);
   for (const int64_t value : values) {
     if (value < least || value > kMost) {
@@ -97,6 +98,12 @@ int64_t Window::infer_dim(int axis, int64_t kernel_size, int64_t input, InferCon
     return context.derived_dim(input, pad - dilation(axis) * (kernel_size - 1) - 1 + step, step);
   }
   return context.fresh_dim();
+}
+
+int64_t parse_groups(const Node& node, std::string_view name) {
+  const int64_t groups = node.attributes.get_int(name, 1);
+  if (groups < 1 || groups > kMost) throw Error(ErrorCode::kInvalidGraph, fmt::format("{} is {}.", name, groups));
+  return groups;
 }
 
 Shape infer_pool_shape(const Window& window, const Shape& x, InferContext& context) {

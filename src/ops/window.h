@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "graph/graph.h"
@@ -51,6 +52,10 @@ struct Window {
   /// The output size where dimensions may be unknown; keeps the input's symbol when the window keeps the size.
   int64_t infer_dim(int axis, int64_t kernel_size, int64_t input, InferContext& context) const;
 };
+
+/// The attribute `name` of a convolution: into how many groups its channels are divided. Throws Error(kInvalidGraph)
+/// when it is below 1 or beyond what any model has.
+int64_t parse_groups(const Node& node, std::string_view name = "group");
 
 /// [N, C] of `x` and the window's output sizes: the shape of a pooling's output. Throws as resolve() does.
 Shape infer_pool_shape(const Window& window, const Shape& x, InferContext& context);

@@ -47,7 +47,7 @@ print(*sorted(files() - files_before), sep="\\n")
     names = {re.sub(r"[.].*", "", Path(path).name) for path in mapped if "/lib-dynload/" not in path}
     assert "_attune" in names
     of_python = {"libbz2", "liblzma"}
-    linked = {"libhwy", "libre2", "libutf8proc", "libstdc++", "libgcc_s"}
+    linked = {"libfmt", "libhwy", "libre2", "libutf8proc", "libstdc++", "libgcc_s"}
     assert {name for name in names if not name.startswith("libabsl_")} - of_python <= linked | {"_attune"}
 
 
