@@ -45,14 +45,21 @@ class Compiler {
     mark_folding();
     graph_ = Graph();  // else it would keep alive the weights that packing gives back
     // Passes that folded weights read them out of the files; what is still needed is read again where it is packed.
-    for (const auto& mapping : program_.mappings) mapping->drop_pages(0, mapping->bytes().size());
+    drop_files();
     for (Step& step : program_.steps) prepare(step);
+    // Packing small weights leaves pages that it had in common with their neighbours, or that came along with them.
+    drop_files();
     program_.packed_bytes += weights_.bytes();
     program_.mapped_bytes += weights_.mapped_bytes();
     return std::move(program_);
   }
 
  private:
+  /// Gives back the pages of the models' files; those that are needed again are read again.
+  void drop_files() const {
+    for (const auto& mapping : program_.mappings) mapping->drop_pages(0, mapping->bytes().size());
+  }
+
   int place_of(const Value* value) {
     const auto [entry, is_new] = places_.try_emplace(value, static_cast<int>(program_.values.size()));
     if (is_new) {
