@@ -265,9 +265,10 @@ class RoiAlign final : public Operator {
     std::vector<Corners<T>> corners(static_cast<size_t>(across));  // of one row of samples
     std::vector<T> results(static_cast<size_t>(channels));
     for (int64_t bin = 0; bin < height_ * width_; ++bin) {
+      const int64_t bin_row = bin / width_;
       std::fill(results.begin(), results.end(), T{0});
       for (int64_t row = 0; row < (across > 0 ? down : 0); ++row) {
-        const T y = top + static_cast<T>(bin / width_) * bin_height +
+        const T y = top + static_cast<T>(bin_row) * bin_height +
                     (static_cast<T>(row) + T(0.5)) * bin_height / static_cast<T>(down);
         // All samples of a row beyond the image are 0, as the first is.
         const int64_t taken = is_near(y, rows) ? across : 1;
