@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "attune/session.h"
 #include "base/cpu.h"
@@ -159,8 +160,19 @@ void report(const TuneResult& result, const TuneFlags& flags, const Texts& texts
   if (!is_whole && journal.failure().empty()) fmt::print("{}\n", texts.say("summary.resume"));
 }
 
+// A place where nothing can be saved shows before anything is measured.
+void check_output(const std::filesystem::path& output) {
+  const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
+  std::error_code ignored;  // what cannot be looked at is no folder
+  if (std::filesystem::is_directory(output, ignored) || !std::filesystem::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--output names a file in a folder that exists; '{}' does not.", output.string()));
+  }
+}
+
 void tune_model(TuneFlags& flags) {
   const Texts texts(flags.language);
+  check_output(flags.output);
   flags.policy.objective = objective_of(flags.objective);
   flags.policy.limits.peak_bytes = static_cast<double>(flags.peak_bytes);
   flags.policy.seed = flags.feeds.seed + 1;

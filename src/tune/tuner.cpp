@@ -62,6 +62,7 @@ class Tuner {
       race();
       measure_rest();
       confirm();
+      record_memory_last();
     } catch (const Interrupted&) {
       if (search_.facts_of(0).pairs.empty()) throw;
       search_.result().is_interrupted = true;
@@ -104,6 +105,11 @@ class Tuner {
       search_.renew();
       search_.record_memory(kRecordedRuns, search_.elapsed() + 3 * kMemoryShare * budget());
     }
+  }
+
+  // A model whose processes take long leaves no share of the search for this, but often some of the budget in the end.
+  void record_memory_last() {
+    if (search_.result().memory.empty()) search_.record_memory(kRecordedRuns, budget());
   }
 
   Point single(size_t factor, size_t level) const {

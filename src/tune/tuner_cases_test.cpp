@@ -342,6 +342,19 @@ TEST(TunerCases, RecordsMemoryWithTheArenaOnAndOff) {
   EXPECT_FALSE(result.memory[1].samples.empty());
 }
 
+TEST(TunerCases, RecordsMemoryInTheEndWhereProcessesTakeLong) {
+  SimulatedLaboratory laboratory([](const json&, int) { return Behaviour{}; }, 1);
+  laboratory.start_seconds = 2;
+  Space space = small_space();
+  space.memory_contrasts = {{{"arena", true}}, {{"arena", false}}};
+  TunePolicy policy;
+  policy.budget_seconds = 150;
+  Journal journal;
+  const TuneResult result = tune(laboratory, space, {1}, policy, journal);
+  EXPECT_EQ(result.memory.size(), 2U);
+  EXPECT_LE(result.used_seconds, 150);
+}
+
 TEST(TunerCases, OneCoreHasNothingButItsOptions) {
   Space space = small_space();
   space.factors[0].levels.resize(1);

@@ -335,6 +335,13 @@ def test_tune_refuses_to_resume_another_run(model: Path, tmp_path: Path) -> None
     assert "it is of another run: /fingerprint" in message
 
 
+@pytest.mark.parametrize("output", [".", "missing/tuned.json"])
+def test_tune_measures_nothing_that_it_cannot_save(model: Path, tmp_path: Path, output: str) -> None:
+    message = error_of("tune", model, "--output", tmp_path / output)
+    assert "--output names a file in a folder that exists" in message
+    assert not Path(f"{tmp_path / output}.part").exists()
+
+
 def test_tune_on_a_full_disk_shows_what_it_found(model: Path, tmp_path: Path) -> None:
     process = subprocess.run(
         [str(ATTUNE), "tune", str(model), "--budget", "3", "--output", "/dev/full"],
