@@ -109,7 +109,12 @@ class Tuner {
 
   // A model whose processes take long leaves no share of the search for this, but often some of the budget in the end.
   void record_memory_last() {
-    if (search_.result().memory.empty()) search_.record_memory(kRecordedRuns, budget());
+    if (!search_.result().memory.empty()) return;
+    try {
+      search_.record_memory(kRecordedRuns, budget());
+    } catch (const Interrupted&) {
+      search_.result().is_interrupted = true;  // the verdict stands
+    }
   }
 
   Point single(size_t factor, size_t level) const {

@@ -355,6 +355,28 @@ TEST(TunerCases, RecordsMemoryInTheEndWhereProcessesTakeLong) {
   EXPECT_LE(result.used_seconds, 150);
 }
 
+TEST(TunerCases, AnInterruptWhileMemoryIsRecordedInTheEndKeepsTheVerdict) {
+  class Laboratory : public SimulatedLaboratory {
+   public:
+    using SimulatedLaboratory::SimulatedLaboratory;
+    MemoryTimeline record_memory(const json&, int, double) override { throw Interrupted(); }
+  };
+  const auto engine = [](const json& settings, int) {
+    return Behaviour{.time_ratio = settings.contains("spinning") ? 0.5 : 1.0};
+  };
+  Laboratory laboratory(engine, 1, kStill);
+  laboratory.start_seconds = 3;
+  Space space = small_space();
+  space.memory_contrasts = {{{"arena", true}}, {{"arena", false}}};
+  TunePolicy policy;
+  policy.budget_seconds = 150;
+  Journal journal;
+  const TuneResult result = tune(laboratory, space, {1}, policy, journal);
+  EXPECT_TRUE(result.is_interrupted);
+  EXPECT_TRUE(result.memory.empty());
+  EXPECT_NE(result.verdict.reason, VerdictReason::kInterrupted);
+}
+
 TEST(TunerCases, OneCoreHasNothingButItsOptions) {
   Space space = small_space();
   space.factors[0].levels.resize(1);
